@@ -1,0 +1,58 @@
+# Every target makes its own .venv from the hashed requirements.lock, and does so again only when the lock or
+# pyproject.toml changed. Needs make, and Python 3.11 or later with its venv module; another one: make PYTHON=python3.12
+
+PYTHON ?= python3
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+UV := uv==0.13.9
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check bench lock clean
+.DELETE_ON_ERROR:
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## make .venv with everything, in the versions of requirements.lock
+
+demo: $(INSTALLED) ## see the whole path of the data, on made-up stations
+	@$(BIN)/barograph demo $(ARGS)
+
+test: $(INSTALLED) ## run the tests; make test ARGS='-k merge -x' runs some
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(INSTALLED) ## lint, format, types, import floors
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+bench: $(INSTALLED) ## measure throughput and latency
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+lock: pyproject.toml ## pin what pyproject.toml asks for; make lock ARGS=--upgrade takes the newest of all
+	@$(PYTHON) -m venv $(VENV)/tools
+	@$(VENV)/tools/bin/python -m pip --disable-pip-version-check -qq install '$(UV)'
+	@env -u UV_INDEX -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL -u UV_DEFAULT_INDEX -u UV_FIND_LINKS \
+	    $(VENV)/tools/bin/uv --no-config -q pip compile --universal --python-version 3.11 --all-extras --group dev \
+	    --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
+	    $(ARGS) -o requirements.lock pyproject.toml
+
+clean: ## remove .venv and everything that was built or cached
+	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo 'barograph needs Python 3.11 or later: make PYTHON=/path/to/python3.11' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	    || { echo 'this Python cannot make a venv: apt-get install python3-venv' >&2; exit 1; }
+	@echo 'installing into $(VENV), a minute or two the first time'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,26 @@
+"""Bytes -> report frames and rejections. Pure: no network, no store, replayable; local time lives here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from barograph.decode import infoclimat, wunderground
+from barograph.decode.base import DecodeContext, Decoded, Decoder, Opener
+from barograph.model import LandedObject
+
+DECODERS: Final[dict[str, Decoder]] = {
+    "wunderground-table": wunderground.decode,
+    "infoclimat": infoclimat.decode,
+}
+
+
+def decode_object(item: LandedObject, opener: Opener, context: DecodeContext) -> Iterator[Decoded]:
+    """Decode one landed object piece by piece, in bounded memory.
+
+    Raises FormatError where the object as a whole cannot be read; pieces that were given before are good.
+    """
+    return DECODERS[context.source](item, opener, context)
+
+
+__all__ = ["DECODERS", "DecodeContext", "Decoded", "Decoder", "Opener", "decode_object"]

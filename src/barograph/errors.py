@@ -1,0 +1,96 @@
+"""Every error barograph raises on purpose, as one tree.
+
+    BarographError
+    ├── UsageError              the command line or a function argument is wrong         (final, exit 2)
+    ├── ConfigError             barograph.toml or the environment is wrong               (final, exit 2)
+    ├── SourceError             a source cannot be read                                  (exit 1 or 3)
+    │   ├── SourceUnavailable   it did not answer, or answered 5xx/429                   (retryable)
+    │   └── SourceRefused       it answered, but not with data (404, HTML, bad token)    (final)
+    ├── FormatError             bytes are not what their name or their source promises   (final)
+    │   └── LimitExceeded       an archive, workbook, object or line beyond its limit    (final)
+    ├── LandingError            the landing zone cannot be listed, read or written
+    │   └── LandingUnavailable  the object store did not answer                          (retryable)
+    └── StoreError              the database refuses or is inconsistent
+        ├── StoreUnavailable    it did not answer in time, or no primary                 (retryable)
+        └── NotFound            the station, span or run asked for does not exist        (final)
+
+`retryable` says whether the same call may succeed later with nothing changed. Every message has three parts:
+what happened, where (connection, object, sheet, row, column, value) and what to do next.
+"""
+
+from __future__ import annotations
+
+
+class BarographError(Exception):
+    """The root: `except BarographError` catches everything barograph raises on purpose."""
+
+    retryable = False
+    exit_code = 1
+
+    def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.hint = hint
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{text} — {self.hint}" if self.hint else text
+
+
+class UsageError(BarographError):
+    """The command line, or an argument of a public function, is wrong."""
+
+    exit_code = 2
+
+
+class ConfigError(BarographError):
+    """barograph.toml or a BAROGRAPH_* variable is wrong."""
+
+    exit_code = 2
+
+
+class SourceError(BarographError):
+    """A source cannot be read."""
+
+
+class SourceUnavailable(SourceError):
+    """The source did not answer, or answered that it cannot serve now."""
+
+    retryable = True
+
+
+class SourceRefused(SourceError):
+    """The source answered with something that is not data."""
+
+
+class FormatError(BarographError):
+    """Bytes are not what their name or their source promises."""
+
+
+class LimitExceeded(FormatError):
+    """An archive, workbook, object or line is larger than its limit allows."""
+
+
+class LandingError(BarographError):
+    """The landing zone cannot be listed, read or written."""
+
+
+class LandingUnavailable(LandingError):
+    """The object store behind the landing zone did not answer."""
+
+    retryable = True
+
+
+class StoreError(BarographError):
+    """The database refuses a request or holds something inconsistent."""
+
+
+class StoreUnavailable(StoreError):
+    """The database did not answer in time, or has no primary."""
+
+    retryable = True
+
+
+class NotFound(StoreError):
+    """The station, span or run that was asked for does not exist."""

@@ -1,0 +1,1 @@
+"""Bytes -> raw rows: workbooks, lines, CSV records, long JSON answers. Knows neither Airbyte nor meteorology."""

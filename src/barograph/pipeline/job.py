@@ -1,0 +1,229 @@
+"""The commands of the job over a landing zone and a store, each giving a RunReport."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from barograph.decode import DecodeContext
+from barograph.errors import UsageError
+from barograph.model import Counts, LandedObject, LedgerEntry, ObjectReport, Rejection, RunReport, SyncReport, utc_now
+from barograph.pipeline.ingesting import Ingest, describe, ingest_object, overlaps
+from barograph.pipeline.journal import Journal
+from barograph.pipeline.progress import NoProgress, Progress
+from barograph.pipeline.syncing import sync_connection
+
+if TYPE_CHECKING:
+    from barograph.config import Connection, Settings
+    from barograph.landing import LandingZone
+    from barograph.store.base import Store
+
+SHOWN_REJECTIONS: Final = 100
+"""How many rejections a run report carries; all of them are in `logs`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What the commands work on."""
+
+    settings: Settings
+    zone: LandingZone
+    store: Store
+    progress: Progress = field(default_factory=NoProgress)
+
+
+def sync(job: Job, names: Sequence[str] = ()) -> RunReport:
+    """Sync the named connections, or every enabled one, into the landing zone. Raises UsageError for unknown names."""
+    run = _Run(job, "sync")
+    run.sync(names)
+    return run.close()
+
+
+def ingest(job: Job) -> RunReport:
+    """Bring the store up to the landing zone: every object that is new, was changed, or failed before."""
+    run = _Run(job, "ingest")
+    run.ingest()
+    return run.close()
+
+
+def run(job: Job, names: Sequence[str] = ()) -> RunReport:
+    """The nightly job: sync, then ingest."""
+    nightly = _Run(job, "run")
+    nightly.sync(names)
+    nightly.ingest()
+    return nightly.close()
+
+
+def rebuild(job: Job) -> RunReport:
+    """Empty the record and ingest the whole landing zone again.
+
+    The ledger goes first: killed at any instant, the next `ingest`, `run` or `rebuild` completes it.
+    """
+    again = _Run(job, "rebuild")
+    job.store.delete_objects()
+    job.store.delete_days()
+    again.ingest()
+    return again.close()
+
+
+class _Run:
+    """One run: its id, its journal and its report."""
+
+    def __init__(self, job: Job, command: str) -> None:
+        self.job, self.command = job, command
+        self.started = utc_now()
+        self.run_id = f"{self.started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+        self.journal = Journal(job.store, self.run_id)
+        self.connections: list[SyncReport] = []
+        self.objects: list[ObjectReport] = []
+        self.rejections: list[Rejection] = []
+        self.rejected_facts = 0
+        self.skipped = 0
+        self.errors: list[str] = []
+        self.journal.event("info", f"{command} started")
+
+    def sync(self, names: Sequence[str]) -> None:
+        chosen = _choose(self.job.settings.connections, names)
+        self.job.progress.start("sync", 0)
+        for connection in chosen:
+            self.job.progress.item(connection.name)
+            report = sync_connection(self.job.zone, connection, self.job.settings.limits, self.journal)
+            self.connections.append(report)
+            if report.error:
+                self.errors.append(f"{connection.name}: {report.error}")
+        self.job.progress.finish()
+
+    def ingest(self) -> None:
+        shared, waiting = self._prepare()
+        known = set(shared.ledger)
+        self.job.progress.start("ingest", sum(item.size for item in waiting))
+        for item in waiting:
+            self.job.progress.item(item.key)
+            self._ingest(shared, item)
+            self.job.progress.advance(item.size)
+        self._settle(shared, known, {item.key for item in waiting})
+        self.job.store.refresh_summaries(sorted(shared.touched | set(shared.configured)))
+        self.job.progress.finish()
+
+    def _prepare(self) -> tuple[Ingest, list[LandedObject]]:
+        settings, store = self.job.settings, self.job.store
+        listed = {item.key: item for item in self.job.zone.objects()}
+        ledger = store.objects()
+        shared = Ingest(
+            zone=self.job.zone,
+            store=store,
+            journal=self.journal,
+            limits=settings.limits,
+            contexts=_contexts(settings),
+            configured=settings.stations,
+            batch_rows=settings.batch_rows,
+            run_id=self.run_id,
+            ledger=ledger,
+            listed=listed,
+            progress=self.job.progress,
+            stations={stored.station.station_id: stored for stored in store.stations()},
+        )
+        for station in settings.stations.values():
+            describe(shared, station, None)
+        strange = sorted({item.stream for item in listed.values()} - set(shared.contexts))
+        for stream in strange:
+            count = sum(item.stream == stream for item in listed.values())
+            text = f"stream {stream!r} has {count} objects, but no connection names it; they were not ingested"
+            self.journal.event("warning", text, stream=stream)
+        mine = [item for item in listed.values() if item.stream in shared.contexts]
+        waiting = [item for item in mine if _is_due(item, ledger.get(item.key))]
+        self.skipped = len(mine) - len(waiting)
+        return shared, waiting
+
+    def _ingest(self, shared: Ingest, item: LandedObject) -> None:
+        report, rejections = ingest_object(shared, item)
+        self.objects.append(report)
+        self.rejected_facts += len(rejections)
+        self.rejections += rejections[: SHOWN_REJECTIONS - len(self.rejections)]
+        if report.error:
+            self.errors.append(report.error)
+
+    def _settle(self, shared: Ingest, known: set[str], mine: set[str]) -> None:
+        """Look for objects that another run ingested meanwhile, and apply the newer of each overlapping pair again.
+
+        Neither run could see the other's extraction (see `_Work._later`); at least one of them sees the other here,
+        because each writes its ledger entry before it looks.
+        """
+        if not mine:
+            return
+        now = self.job.store.objects()
+        foreign = [entry for key, entry in now.items() if key not in known and key not in mine]
+        again = {_newer(now[key], other).key for key in mine if key in now for other in foreign if _meet(now[key], other)}
+        shared.ledger.update(now)
+        for key in sorted(again & set(shared.listed)):
+            ingest_object(shared, shared.listed[key])
+
+    def close(self) -> RunReport:
+        counts = sum((report.reports for report in self.objects), Counts())
+        lost = self.rejected_facts > 0 and (
+            counts.rejected > self.job.settings.rejected_threshold * counts.rows
+            or any(rejection.rows == 0 for rejection in self.rejections)
+        )
+        failed = [*(c for c in self.connections if c.error), *(o for o in self.objects if o.error)]
+        nothing_worked = bool(failed) and len(failed) == len(self.connections) + len(self.objects)
+        report = RunReport(
+            run_id=self.run_id,
+            command=self.command,
+            started=self.started,
+            finished=utc_now(),
+            status="failed" if nothing_worked else "incomplete" if failed or lost else "done",
+            connections=tuple(self.connections),
+            objects=tuple(self.objects),
+            reports=counts,
+            rejections=tuple(self.rejections),
+            rejections_total=self.rejected_facts,
+            skipped=self.skipped,
+            errors=tuple(self.errors),
+        )
+        told = f"{counts.new} new, {counts.changed} changed, {counts.unchanged} unchanged, {counts.rejected} rejected"
+        self.journal.event("info" if report.status == "done" else "error", f"{self.command} {report.status}: {told}")
+        self.journal.flush()
+        self.job.store.put_run(report)
+        return report
+
+
+def _choose(table: Mapping[str, Connection], names: Sequence[str]) -> list[Connection]:
+    unknown = [name for name in names if name not in table]
+    if unknown:
+        raise UsageError(
+            f"no connection {unknown[0]!r}", hint=f"known are {', '.join(table) or 'none: add [connections.NAME]'}"
+        )
+    return [table[name] for name in names] if names else [c for c in table.values() if c.enabled]
+
+
+def _contexts(settings: Settings) -> dict[str, DecodeContext]:
+    """How each stream is to be decoded."""
+    return {
+        connection.stream: DecodeContext(
+            source=connection.source,
+            station=settings.stations.get(connection.station or ""),
+            stations=settings.stations,
+            first_day=connection.first_day,
+            record_mib=settings.limits.record_mib,
+            unpacked_mib=settings.limits.unpacked_mib,
+        )
+        for connection in settings.connections.values()
+    }
+
+
+def _is_due(item: LandedObject, entry: LedgerEntry | None) -> bool:
+    return entry is None or entry.status == "failed" or (entry.etag, entry.size) != (item.etag, item.size)
+
+
+def _newer(one: LedgerEntry, other: LedgerEntry) -> LedgerEntry:
+    floor = datetime.min.replace(tzinfo=one.ingested_at.tzinfo)
+    return max((one, other), key=lambda entry: (entry.newest or floor, entry.key))
+
+
+def _meet(one: LedgerEntry, other: LedgerEntry) -> bool:
+    return any(
+        a.station_id == b.station_id and overlaps((a.first, a.last), b) for a in one.coverage for b in other.coverage
+    )

@@ -1,0 +1,333 @@
+"""The sheet: header, panels one under the other on one time axis, footer. Sizes in inches, so that nothing overlaps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import PolyCollection
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.offsetbox import AnchoredOffsetbox, DrawingArea, HPacker, TextArea
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FixedFormatter, FixedLocator
+
+from barograph.plot import series
+from barograph.plot.draw import (
+    EMPTY,
+    FLAG_COLOURS,
+    FONT,
+    GRID,
+    INK,
+    MUTED,
+    RING,
+    SMALL,
+    View,
+    amounts,
+    draw_panel,
+    plain,
+)
+from barograph.plot.panels import Panel, Trace
+from barograph.plot.ticks import ticks
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.text import Text
+
+    from barograph.model import Station
+    from barograph.query.spans import Span
+
+WIDTH: Final = 11.5
+LEFT: Final = 0.62
+RIGHT: Final = 0.62
+HEADER: Final = 1.42
+FOOTER: Final = 0.95
+BETWEEN: Final = 0.34
+KEY: Final = 0.22
+LINE: Final = 0.15
+LICENCE_LINES: Final = 3
+DPI: Final = 150
+
+
+class Sheet:
+    """One figure under construction."""
+
+    def __init__(self, view: View, station: Station, span: Span, panels: Sequence[Panel]) -> None:
+        self.view, self.station, self.span, self.panels = view, station, span, panels
+        self.beyond = False
+        self.height = 1.0
+        self.figure = Figure(figsize=(WIDTH, self.height), dpi=DPI, facecolor="white")
+        FigureCanvasAgg(self.figure)
+        self.licence = self._licence()
+        self.header = HEADER if self._key() else HEADER - KEY
+        self.footer = FOOTER + LINE * (len(self.licence) - 1)
+        self.height = self.header + self.footer + sum(panel.height + BETWEEN for panel in panels) - BETWEEN
+        self.figure.set_size_inches(WIDTH, self.height)
+
+    def draw(self) -> Figure:
+        """Everything, top to bottom."""
+        top = self.height - self.header
+        axes = []
+        for panel in self.panels:
+            axes.append(self._panel(panel, top))
+            top -= panel.height + BETWEEN
+        self._time_axis(axes)
+        self._header()
+        self._footer()
+        return self.figure
+
+    def _panel(self, panel: Panel, top: float) -> Axes:
+        """One panel whose upper edge is `top` inches above the sheet's bottom."""
+        box = (LEFT / WIDTH, (top - panel.height) / self.height, 1 - (LEFT + RIGHT) / WIDTH, panel.height / self.height)
+        axes = self.figure.add_axes(box)
+        axes.set_xlim(self.span.start.timestamp(), self.span.end.timestamp())
+        right = axes.twinx() if any(trace.right for trace in panel.traces) else None
+        self.beyond |= draw_panel(axes, right, panel, self.view)
+        for side in (axes, right):
+            if side is not None:
+                _plain(side)
+        self._shade(axes)
+        axes.grid(axis="y", color=GRID, linewidth=0.7)
+        for on_right, corner in ((False, 0.0), (True, 1.0)):
+            traces = [trace for trace in reversed(panel.traces) if trace.right is on_right]
+            if traces:
+                axes.add_artist(self._legend(axes, traces, corner))
+        return axes
+
+    def _legend(self, axes: Axes, traces: Sequence[Trace], corner: float) -> AnchoredOffsetbox:
+        """The names of `traces` with their colours, units and ranges, in a row above the panel."""
+        items: list[Artist] = []
+        for trace in traces:
+            items += [
+                _swatch(trace, bars=amounts(trace, self.view) is not None),
+                _words(self._name(trace), INK),
+                _words(self._range(trace), MUTED),
+            ]
+            items += [_words("", INK)]
+        row = HPacker(children=items[:-1], align="center", pad=0, sep=5)
+        return AnchoredOffsetbox(
+            loc="lower right" if corner else "lower left",
+            child=row,
+            pad=0,
+            borderpad=0.3,
+            frameon=False,
+            bbox_to_anchor=(corner, 1.0),
+            bbox_transform=axes.transAxes,
+        )
+
+    def _name(self, trace: Trace) -> str:
+        summed = amounts(trace, self.view)
+        return trace.label if summed is None else f"Precipitation per {summed[1][0]}"
+
+    def _range(self, trace: Trace) -> str:
+        """Unit and range, "°C, 9.1 to 18.3"; of the wind direction how often it is calm."""
+        frame = self.view.frame
+        if trace.style == "compass":
+            moving, calm = series.moving(frame).height, series.moving(frame, calm=True).height
+            share = f"{calm * 100 / max(moving + calm, 1):.0f} % calm"
+            if self.view.bucket is not None:
+                return f"darker: more often; {share}" if calm else "darker: more often"
+            return f"light: {share}" if calm else ""
+        summed = amounts(trace, self.view)
+        values = series.segments(frame, trace.variable)["value"] if summed is None else summed[0]["total"]
+        if values.is_empty():
+            return trace.unit
+        low, high = (plain(value) for value in (min(values), max(values)))
+        text = low if low == high else f"{low} to {high}"
+        return f"{trace.unit}, {text}" if trace.unit else text
+
+    def _shade(self, axes: Axes) -> None:
+        """Grey where the record has no reports."""
+        boxes = [
+            [(a.timestamp(), 0), (a.timestamp(), 1), (b.timestamp(), 1), (b.timestamp(), 0)] for a, b in self._gaps()
+        ]
+        shade = PolyCollection(boxes, facecolors=EMPTY, linewidths=0, zorder=0, transform=axes.get_xaxis_transform())
+        axes.add_collection(shade, autolim=False)
+
+    def _gaps(self) -> list[tuple[datetime, datetime]]:
+        times = self.view.frame.get_column("utc_time")
+        step = series.cadence(times)
+        return [] if step is None else series.gaps(times, self.span.start, self.span.end, step)
+
+    def _time_axis(self, panels: Sequence[Axes]) -> None:
+        """The same ticks in every panel, their labels under the last."""
+        chosen = ticks(self.span)
+        for axes in panels:
+            axes.xaxis.set_major_locator(FixedLocator([instant.timestamp() for instant in chosen.major]))
+            axes.xaxis.set_minor_locator(FixedLocator([instant.timestamp() for instant in chosen.minor]))
+            axes.grid(axis="x", which="major", color=GRID, linewidth=0.7)
+            axes.tick_params(axis="x", which="both", labelbottom=False)
+        last = panels[-1]
+        last.xaxis.set_major_formatter(FixedFormatter(list(chosen.labels)))
+        last.tick_params(axis="x", which="major", labelbottom=True)
+        self._text(WIDTH / 2, self.footer - 0.52, _clock(self.span), SMALL, MUTED, ha="center")
+
+    def _header(self) -> None:
+        station, span = self.station, self.span
+        title = station.name or station.city or station.station_id
+        place = [station.station_id, station.city if station.city != title else None, _position(station)]
+        place += [None if station.elevation is None else f"{station.elevation} m"]
+        rows = (
+            (0.44, 16.0, "bold", title, 12.0, span.label),
+            (0.72, 8.5, "normal", "  ·  ".join(part for part in place if part), 8.5, self._count()),
+        )
+        for down, size, weight, text, right_size, right_text in rows:
+            y = self.height - down
+            right = self._text(WIDTH - RIGHT, y, right_text, right_size, INK, ha="right")
+            left = self._text(LEFT, y, text, size, INK if weight == "bold" else MUTED, weight=weight)
+            self._fit(left, WIDTH - LEFT - RIGHT - self._width(right) - 0.3)
+        if items := self._key():
+            box = AnchoredOffsetbox(
+                loc="center left",
+                child=HPacker(children=items, align="center", pad=0, sep=7),
+                pad=0,
+                borderpad=0,
+                frameon=False,
+                bbox_to_anchor=(LEFT / WIDTH, 1 - 0.98 / self.height),
+                bbox_transform=self.figure.transFigure,
+            )
+            self.figure.add_artist(box)
+
+    def _count(self) -> str:
+        """How many reports there are, and how many there should be."""
+        times = self.view.frame.get_column("utc_time")
+        count, step = f"{times.len():,}", series.cadence(times)
+        if step is None:
+            return f"{count} report" + ("s" if times.len() != 1 else "")
+        expected = max(series.expected(self.span.start, self.span.end, step), times.len())
+        # Cut, not rounded: one report that is missing must not read as 100 %.
+        share = times.len() * 1000 // expected / 10
+        return f"{count} reports, {share:g} % of {expected:,} expected (every {step.total_seconds() / 60:g} min)"
+
+    def _key(self) -> list[Artist]:
+        """What the lines of a long span, the rings and the grey mean: a row under the header, if anything."""
+        items: list[Artist] = []
+        if self.view.bucket is not None:
+            items.append(_words(f"Line: mean of each {self.view.bucket[0]}; band: lowest to highest", MUTED))
+        names = [trace.variable for panel in self.panels for trace in panel.traces]
+        for flag, meaning in ((series.SUSPECT, "suspect (flag 3)"), (series.FAIL, "fail (flag 4)")):
+            if any(not series.flagged(self.view.frame, name, flag).is_empty() for name in names):
+                items += [_ring(flag), _words(meaning, INK)]
+        if self.beyond:
+            items += [_triangle(), _words("beyond the axis", INK)]
+        if self._gaps():
+            grey = DrawingArea(14, 8, 0, 0)
+            grey.add_artist(Rectangle((0, 0), 14, 8, facecolor=EMPTY, edgecolor="#C9CDD2", linewidth=0.6))
+            items += [grey, _words("no reports", INK)]
+        return items
+
+    def _licence(self) -> list[str]:
+        """The licence and source of the data, in lines that fit; it must travel with the data, so it may take three."""
+        if not self.station.license_info:
+            return ["Licence of the data not stated"]
+        text = self._text(0, 0, "", SMALL, MUTED)
+        lines, width = [""], WIDTH - LEFT - RIGHT - 1.0
+        for word in f"Data: {self.station.license_info}".split():
+            text.set_text(f"{lines[-1]} {word}".strip())
+            if self._width(text) <= width or len(lines) == LICENCE_LINES or not lines[-1]:
+                lines[-1] = text.get_text()
+            else:
+                lines.append(word)
+        text.set_text(lines[-1])
+        self._fit(text, width)
+        lines[-1] = text.get_text()
+        text.remove()
+        return lines
+
+    def _footer(self) -> None:
+        for index, line in enumerate(reversed(self.licence)):
+            self._text(LEFT, 0.16 + LINE * index, line, SMALL, MUTED)
+        self._text(WIDTH - RIGHT, 0.16, "barograph", SMALL, MUTED, ha="right")
+
+    def _text(
+        self, x: float, y: float, text: str, size: float, colour: str, *, ha: str = "left", weight: str = "normal"
+    ) -> Text:
+        """Text at x, y inches; names from a feed are no mathematics."""
+        return self.figure.text(
+            x / WIDTH,
+            y / self.height,
+            text,
+            fontsize=size,
+            color=colour,
+            ha=ha,
+            va="baseline",
+            fontweight=weight,
+            fontfamily=FONT,
+            parse_math=False,
+        )
+
+    def _width(self, text: Text) -> float:
+        return float(text.get_window_extent().width) / DPI
+
+    def _fit(self, text: Text, inches: float) -> None:
+        """Shorten `text` until it is at most `inches` wide."""
+        words = text.get_text()
+        while words and self._width(text) > inches:
+            words = words[: min(len(words) - 1, int(len(words) * inches / self._width(text)))]
+            text.set_text(words.rstrip() + "…")
+
+
+def _plain(axes: Axes) -> None:
+    """No box, quiet ticks."""
+    for side in ("top", "left", "right"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color("#B8BEC6")
+    axes.set_axisbelow(True)
+    axes.tick_params(axis="both", which="both", colors=MUTED, labelsize=SMALL, length=0, labelfontfamily=FONT)
+    axes.tick_params(axis="x", which="major", length=4, color="#B8BEC6", pad=3)
+    axes.tick_params(axis="x", which="minor", length=2, color="#B8BEC6")
+
+
+def _swatch(trace: Trace, *, bars: bool) -> DrawingArea:
+    area = DrawingArea(16, 8, 0, 0)
+    if bars or trace.style in ("area", "bars"):
+        alpha = 0.35 if trace.style == "area" else 1
+        area.add_artist(Rectangle((0, 0), 16, 8, color=trace.colour, alpha=alpha, linewidth=0))
+    if trace.style in ("compass", "dots"):
+        area.add_artist(Line2D([4, 12], [4, 4], color=trace.colour, marker="o", markersize=3, linestyle="none"))
+    elif not bars and trace.style != "bars":
+        y = 8 if trace.style == "area" else 4
+        area.add_artist(Line2D([0, 16], [y, y], color=trace.colour, linewidth=1.8))
+    return area
+
+
+def _ring(flag: int) -> DrawingArea:
+    area = DrawingArea(9, 9, 0, 0)
+    size = RING[flag] ** 0.5
+    ring = Line2D([4.5], [4.5], marker="o", markersize=size, color="none", markeredgecolor=FLAG_COLOURS[flag])
+    ring.set_markeredgewidth(1.3)
+    area.add_artist(ring)
+    return area
+
+
+def _triangle() -> DrawingArea:
+    area = DrawingArea(9, 9, 0, 0)
+    colour = FLAG_COLOURS[series.FAIL]
+    area.add_artist(Line2D([4.5], [4.5], marker="^", markersize=6, color=colour, markeredgewidth=0))
+    return area
+
+
+def _words(text: str, colour: str) -> TextArea:
+    return TextArea(text, textprops={"color": colour, "fontsize": SMALL + 0.5, "fontfamily": FONT, "parse_math": False})
+
+
+def _position(station: Station) -> str | None:
+    if station.latitude is None or station.longitude is None:
+        return None
+    north, east = "N" if station.latitude >= 0 else "S", "E" if station.longitude >= 0 else "W"
+    return f"{abs(station.latitude):.3f}° {north}, {abs(station.longitude):.3f}° {east}"
+
+
+def _clock(span: Span) -> str:
+    """The timezone and its offsets from UTC in the span: "Local time, Europe/Paris (UTC+02:00 and UTC+01:00)"."""
+    if span.timezone == "UTC":
+        return "UTC"
+    zone = ZoneInfo(span.timezone)
+    length = span.end - span.start
+    offsets = [(span.start + length * part / 64).astimezone(zone).strftime("%z") for part in range(65)]
+    order = [f"UTC{offset[:3]}:{offset[3:]}" for offset in dict.fromkeys(offsets)]
+    return f"Local time, {span.timezone} ({' and '.join(order)})"

@@ -1,0 +1,130 @@
+"""The store's contract: two engines, one protocol. Everything that needs judgement (the merge) stands above it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from barograph.model import LedgerEntry, LogEntry, RunReport, Station, StationSummary
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class DayKey(NamedTuple):
+    """A station-day: the reports of one station whose UTC instants fall on one UTC date."""
+
+    station_id: str
+    day: date
+
+    def __str__(self) -> str:
+        return f"{self.station_id}:{self.day.isoformat()}"
+
+
+@dataclass(frozen=True, slots=True)
+class StationDay:
+    """One station-day as loaded or to be saved.
+
+    `frame` is a day frame (see `barograph.frame`): unique ascending `utc_time`, never empty, `source` indexing
+    `sources`. An entry of `sources` is an object key, or `key#part` where part is a sheet or a JSON array inside.
+    `revision` is the one that was loaded: 0 says that the day must not exist yet. Saving writes revision + 1.
+    """
+
+    key: DayKey
+    revision: int
+    frame: pl.DataFrame
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredStation:
+    """A station with what the record holds of it, and when its description was extracted."""
+
+    station: Station
+    summary: StationSummary
+    described_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogQuery:
+    """Which log entries, newest first: of one type, of one run, at most `limit` (0: all)."""
+
+    type: str | None = None
+    run_id: str | None = None
+    limit: int = 0
+
+
+class Store(Protocol):
+    """What an engine must do. All calls are synchronous; instants are aware UTC datetimes.
+
+    Every error is a `StoreError`; `StoreUnavailable` means that the same call may succeed later. Each write is
+    all-or-nothing per unit (a day, a station, a ledger entry, a run) and idempotent.
+    """
+
+    @property
+    def url(self) -> str:
+        """Where the store is, without a secret."""
+
+    def load_days(self, keys: Sequence[DayKey]) -> dict[DayKey, StationDay]:
+        """The days that exist among `keys`."""
+
+    def save_days(self, days: Sequence[StationDay]) -> set[DayKey]:
+        """Write each day if its revision still stands; return the keys of the days that lost the race."""
+
+    def read(
+        self,
+        station_id: str,
+        start: datetime,
+        end: datetime,
+        *,
+        variables: Sequence[str] | None = None,
+        provenance: bool = False,
+    ) -> pl.DataFrame:
+        """Reports of a station with start <= utc_time < end, ascending.
+
+        Columns: `utc_time`, the variables asked for (None: every one that is observed in the span) in the table's
+        order, then the `<variable>_flag` columns that exist; with `provenance` also `extracted_at`, `origin` (the
+        source text, not its index) and `line`. A variable that was asked for is always there, null where nothing is
+        known. A span without reports gives an empty frame with `utc_time` and the variables asked for.
+        """
+
+    def days(self, station_id: str, start: date, end: date) -> Iterator[StationDay]:
+        """The station's days with start <= day < end, ascending, streamed in bounded memory."""
+
+    def delete_days(self) -> None:
+        """Remove every station-day (the first half of a rebuild)."""
+
+    def stations(self) -> list[StoredStation]:
+        """All stations, by id."""
+
+    def put_stations(self, stations: Mapping[Station, datetime | None]) -> None:
+        """Insert or replace descriptions; summaries are left alone."""
+
+    def refresh_summaries(self, station_ids: Iterable[str]) -> None:
+        """Set each station's summary from its days; a station without a description gets a bare one."""
+
+    def objects(self, stream: str | None = None) -> dict[str, LedgerEntry]:
+        """The ledger, by object key."""
+
+    def put_objects(self, entries: Sequence[LedgerEntry]) -> None:
+        """Insert or replace ledger entries."""
+
+    def delete_objects(self) -> None:
+        """Empty the ledger (a rebuild starts here, so that a kill leaves everything to be ingested again)."""
+
+    def put_logs(self, entries: Sequence[LogEntry]) -> None:
+        """Append log entries; one whose `log_id` exists is left as it is."""
+
+    def logs(self, query: LogQuery) -> list[LogEntry]:
+        """Log entries, newest first (timestamp, then id, descending)."""
+
+    def put_run(self, report: RunReport) -> None:
+        """Insert or replace a run's report."""
+
+    def runs(self, limit: int = 0) -> list[dict[str, Any]]:
+        """Run reports as JSON-ready dictionaries, newest first (`started`, then `run_id`, descending)."""
+
+    def close(self) -> None:
+        """Let go of files and connections; a closed store raises StoreError on use."""

@@ -1,0 +1,138 @@
+r"""BSON arrays of fixed-width values, read and written as whole columns.
+
+A BSON array is a document whose keys are "0", "1", …: each element is a type byte, the key in decimal, a NUL and the
+value (bsonspec.org). In an array of n doubles without a null every byte's place is therefore known: one
+`struct.Struct` with pad bytes reads all values at once, and the types are checked by three strided slices (keys of one,
+two and three digits). Measured on 288 values, CPython 3.11:
+
+    doubles     C decoder of pymongo 8.4 µs     here 4.6
+    dates       C decoder of pymongo 460 (aware), 18 (naive) and as much again until polars has them     here 4.6
+
+What is not of this shape (a null, a mixture, text) goes through pymongo's decoder.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+import bson
+
+DOUBLE: Final = 0x01
+STRING: Final = 0x02
+DOCUMENT: Final = 0x03
+ARRAY: Final = 0x04
+DATE: Final = 0x09
+NULL: Final = 0x0A
+INT32: Final = 0x10
+INT64: Final = 0x12
+
+_WIDTHS: Final = {DOUBLE: 8, 0x07: 12, 0x08: 1, DATE: 8, NULL: 0, INT32: 4, 0x11: 8, INT64: 8, 0x13: 16}
+_CODES: Final = {DOUBLE: "d", DATE: "q", INT32: "i", INT64: "q"}
+
+
+class Malformed(ValueError):
+    """Bytes that are not the BSON they should be."""
+
+
+def elements(raw: bytes, start: int = 0) -> Iterator[tuple[str, int, int, int]]:
+    """(key, type, begin, end) of each element of the document at `start`; begin and end bound its value."""
+    place, stop = start + 4, start + _length(raw, start) - 1
+    while place < stop:
+        kind = raw[place]
+        nul = raw.find(0, place + 1, stop)
+        if nul < 0:
+            raise Malformed("a key without an end")
+        begin = nul + 1
+        if kind in (DOCUMENT, ARRAY):
+            end = begin + _length(raw, begin)
+        elif kind == STRING:
+            end = begin + 4 + _length(raw, begin)
+        elif kind in _WIDTHS:
+            end = begin + _WIDTHS[kind]
+        else:
+            raise Malformed(f"an element of type 0x{kind:02x}")
+        if end > stop:
+            raise Malformed("an element that is cut off")
+        yield raw[place + 1 : nul].decode(), kind, begin, end
+        place = end
+
+
+def _length(raw: bytes, at: int) -> int:
+    length = int.from_bytes(raw[at : at + 4], "little")
+    if length < 1 or at + 4 > len(raw):
+        raise Malformed("a length beyond the document")
+    return length
+
+
+@lru_cache(maxsize=4096)
+def _layout(size: int, kind: int) -> tuple[int, struct.Struct, tuple[tuple[slice, bytes], ...]] | None:
+    """(n, reader of n values, where the type bytes stand) of an array of `size` bytes holding only `kind`, if there is one.
+
+    Offsets are relative to the first element.
+    """
+    width, code = _WIDTHS[kind], _CODES[kind]
+    left, count, digits, at = size - 5, 0, 1, 0
+    form, types = ["<"], []
+    while left > 0:
+        step = 1 + digits + 1 + width
+        here = min(left // step, 9 * 10 ** (digits - 1) + (digits == 1))
+        if here == 0:
+            return None
+        types.append((slice(at, at + here * step, step), bytes([kind]) * here))
+        form.append(f"{digits + 2}x{code}" * here)
+        left, at, count, digits = left - here * step, at + here * step, count + here, digits + 1
+    return count, struct.Struct("".join(form)), tuple(types)
+
+
+def values(raw: bytes, begin: int, end: int, kind: int) -> Sequence[Any]:
+    """The values of the array in raw[begin:end], best if all of them are of `kind`; dates as milliseconds."""
+    layout = _layout(end - begin, kind)
+    if layout is not None:
+        _, reader, types = layout
+        body = raw[begin + 4 : end - 1]
+        if all(body[place] == expected for place, expected in types):
+            return reader.unpack(body)
+    return _decoded(raw[begin:end])
+
+
+def _decoded(array: bytes) -> Sequence[Any]:
+    """Any array through pymongo's decoder; dates as milliseconds."""
+    document = struct.pack("<i", len(array) + 8) + b"\x04v\x00" + array + b"\x00"
+    items: list[Any] = bson.decode(document, _MILLISECONDS)["v"]
+    return [int(item) if isinstance(item, bson.DatetimeMS) else item for item in items]
+
+
+_MILLISECONDS: Final = bson.CodecOptions(datetime_conversion=bson.DatetimeConversion.DATETIME_MS)
+
+
+@lru_cache(maxsize=256)
+def _template(count: int, kind: int) -> tuple[bytes, tuple[tuple[int, int, int, int, int], ...]]:
+    """An array of `count` values of `kind`, all zero, and where their bytes go: (from, to, first, stop, step)."""
+    array = bytearray(4)
+    runs = []
+    for digits in (1, 2, 3, 4, 5, 6, 7, 8):
+        first, stop = (0 if digits == 1 else 10 ** (digits - 1)), min(count, 10**digits)
+        if first >= stop:
+            break
+        step = digits + 2 + _WIDTHS[kind]
+        runs.append((first, stop, len(array) + digits + 2, len(array) + (stop - first) * step, step))
+        for key in range(first, stop):
+            array += bytes([kind]) + str(key).encode() + bytes(1 + _WIDTHS[kind])
+    array.append(0)
+    array[:4] = struct.pack("<i", len(array))
+    return bytes(array), tuple(runs)
+
+
+def array_of(numbers: Sequence[Any], kind: int) -> bytes:
+    """A BSON array of `kind` from numbers (dates: milliseconds)."""
+    width = _WIDTHS[kind]
+    packed = struct.pack(f"<{len(numbers)}{_CODES[kind]}", *numbers)
+    template, runs = _template(len(numbers), kind)
+    array = bytearray(template)
+    for first, stop, begin, end, step in runs:
+        for byte in range(width):
+            array[begin + byte : end : step] = packed[first * width + byte : stop * width : width]
+    return bytes(array)

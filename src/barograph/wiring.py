@@ -1,0 +1,35 @@
+"""Settings -> an opened, closable application: the landing zone, the store, the job, the read side."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from barograph.landing import open_landing
+from barograph.pipeline import Job, NoProgress, Progress
+from barograph.store import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from barograph.config import Settings
+    from barograph.store.base import Store
+
+
+@contextmanager
+def opened_store(settings: Settings) -> Iterator[Store]:
+    """The store alone, for faces that only read."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    store = open_store(settings.store_url)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@contextmanager
+def opened_job(settings: Settings, progress: Progress | None = None) -> Iterator[Job]:
+    """The landing zone and the store, for the job's commands."""
+    with opened_store(settings) as store:
+        zone = open_landing(settings.landing_url, settings.landing_prefix)
+        yield Job(settings, zone, store, progress or NoProgress())

@@ -1,0 +1,136 @@
+"""The lock: complete, hashed, tied to no machine; and the licences of what it brings."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+LOCK: Final = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+PROJECT: Final[dict[str, Any]] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+# Compatible with Apache-2.0 for something that is used as it is: permissive licences, and the Mozilla licence, whose
+# copyleft ends at the file.
+ALLOWED: Final = {
+    "0BSD",
+    "Apache",
+    "Apache 2.0",
+    "Apache License 2.0",
+    "Apache Software License",
+    "Apache-2.0",
+    "BSD License",
+    "BSD",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "CC0-1.0",
+    "HPND",
+    "ISC",
+    "ISC License (ISCL)",
+    "MIT License",
+    "MIT",
+    "MIT-CMU",
+    "MPL-2.0",
+    "Mozilla Public License 2.0 (MPL 2.0)",
+    "PSF-2.0",
+    "Python Software Foundation License",
+    "Python-2.0",
+    "Unlicense",
+    "Zlib",
+}
+
+
+def locked() -> dict[str, tuple[Requirement, int]]:
+    """Each requirement of the lock by name, with the number of its hashes."""
+    found: dict[str, tuple[Requirement, int]] = {}
+    for block in re.split(r"\n(?=[A-Za-z0-9])", LOCK):
+        if block.startswith("#"):
+            continue
+        requirement = Requirement(block.split("\n")[0].rstrip(" \\"))
+        found[canonicalize_name(requirement.name)] = (requirement, block.count("--hash=sha256:"))
+    return found
+
+
+def declared() -> list[Requirement]:
+    """What pyproject.toml asks for: to build, to run, with its extras, to develop."""
+    project = PROJECT["project"]
+    texts = [*PROJECT["build-system"]["requires"], *project["dependencies"]]
+    texts += [text for extra in project["optional-dependencies"].values() for text in extra]
+    texts += [text for group in PROJECT["dependency-groups"].values() for text in group if isinstance(text, str)]
+    return [Requirement(text) for text in texts]
+
+
+def test_every_requirement_is_pinned_and_hashed() -> None:
+    """The lock can be installed with --require-hashes, and brings only what was locked."""
+    loose = [
+        name for name, (wanted, hashes) in locked().items() if not hashes or not str(wanted.specifier).startswith("==")
+    ]
+    assert loose == []
+
+
+def test_the_lock_names_no_index_and_no_file() -> None:
+    """The lock says what to install, never from where."""
+    lines = [line for line in LOCK.splitlines() if re.search(r"://|^-|@ |index|find-links", line)]
+    assert lines == []
+
+
+def test_the_lock_holds_what_the_project_declares() -> None:
+    """pyproject.toml and the lock agree: `make lock` was run after the last change."""
+    pins = locked()
+    for wanted in declared():
+        assert canonicalize_name(wanted.name) in pins, f"{wanted} is not locked: run `make lock`"
+        pin = next(iter(pins[canonicalize_name(wanted.name)][0].specifier)).version
+        assert wanted.specifier.contains(pin), f"{wanted} is locked to {pin}: run `make lock`"
+
+
+def licences(name: str) -> set[str]:
+    """The licences a distribution declares, in the most exact way that it does."""
+    about = metadata.metadata(name)
+    if expression := about.get_all("License-Expression"):
+        return set(re.split(r" AND | OR |[()]", expression[0])) - {""}
+    classifiers = [line for line in about.get_all("Classifier") or () if line.startswith("License ::")]
+    if named := {line.rpartition(" :: ")[2] for line in classifiers} - {"OSI Approved", "DFSG approved"}:
+        return named
+    return {text.strip().split("\n")[0] for text in about.get_all("License") or ["none declared"]}
+
+
+def closure(names: list[str]) -> Iterator[str]:
+    """Distributions and, through every level, what they need on this machine."""
+    seen: set[str] = set()
+    while names:
+        name = canonicalize_name(names.pop())
+        if name in seen:
+            continue
+        seen.add(name)
+        yield name
+        for text in metadata.requires(name) or ():
+            wanted = Requirement(text)
+            if wanted.marker is None or wanted.marker.evaluate({"extra": ""}):
+                names.append(wanted.name)
+
+
+def test_licences_are_compatible_with_ours() -> None:
+    """Whatever is installed for a user or a developer, at any depth, may be combined with Apache-2.0 code."""
+    roots = [wanted.name for wanted in declared() if wanted.marker is None or wanted.marker.evaluate()]
+    named = {name: licences(name) for name in closure(roots)}
+    assert {name: found - ALLOWED for name, found in named.items() if not found <= ALLOWED} == {}
+
+
+def test_mongod_is_only_ever_an_extra() -> None:
+    """MongoDB's server is under the SSPL, whatever its wheel declares: nobody gets it who did not ask for it."""
+    plain = [Requirement(text).name for text in PROJECT["project"]["dependencies"]]
+    assert not [name for name in closure(plain) if name.startswith("fiftyone")]
+
+
+def test_the_licence_is_the_one_declared() -> None:
+    """LICENSE is the full text of the licence that the package's metadata names."""
+    text = (ROOT / "LICENSE").read_text(encoding="utf-8")
+    assert PROJECT["project"]["license"] == "Apache-2.0"
+    assert "Apache License\n                           Version 2.0, January 2004" in text
+    assert text.count("\n") > 190

@@ -1,0 +1,215 @@
+"""A real three-member MongoDB replica set on 127.0.0.1, for tests.
+
+Members run on free ports in a temporary folder. Only processes started here are ever signalled, each by its own
+handle; should the test process itself be killed, the kernel ends them (PR_SET_PDEATHSIG).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure, PyMongoError
+
+MEMBERS: Final = 3
+START_SECONDS: Final = 60.0
+"""Bound for a member to answer and for a primary to be elected; 3 s is usual, a loaded machine needs more."""
+
+PR_SET_PDEATHSIG: Final = 1
+NOT_YET_INITIALIZED: Final = 94
+
+
+class MongodMissing(RuntimeError):
+    """No mongod that runs can be had on this machine; the text says why."""
+
+
+def find_mongod() -> Path:
+    """The mongod to use: BAROGRAPH_MONGOD, else PATH, else the one in the wheel of the `mongod` extra."""
+    wheel = Path(sysconfig.get_path("platlib")) / "fiftyone" / "db" / "bin" / "mongod"
+    candidates = [os.environ.get("BAROGRAPH_MONGOD"), shutil.which("mongod"), str(wheel)]
+    found = next((Path(name) for name in candidates if name and Path(name).is_file()), None)
+    if found is None:
+        raise MongodMissing("no mongod: set BAROGRAPH_MONGOD, or `pip install 'barograph[mongod]'`")
+    version = subprocess.run([found, "--version"], capture_output=True, text=True, check=False)
+    if version.returncode != 0:
+        raise MongodMissing(f"{found} does not run: {version.stderr.strip() or version.returncode}")
+    return found
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass(slots=True)
+class Member:
+    """One mongod: where it listens, where its data is, and its process (None while it is down)."""
+
+    port: int
+    folder: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+
+class ReplicaSet:
+    """Three members as a context manager: started and elected on entry, terminated and removed on exit."""
+
+    name: Final = "barograph"
+
+    def __init__(self, mongod: Path | None = None) -> None:
+        self.mongod = mongod or find_mongod()
+        self.folder = Path(tempfile.mkdtemp(prefix="barograph-replica-set-"))
+        self.members: list[Member] = []
+
+    @property
+    def uri(self) -> str:
+        """The seed list with the set's name; append nothing, or `&option=value`."""
+        return self.uri_of("")
+
+    def uri_of(self, database: str) -> str:
+        """The URI of one database of this set."""
+        hosts = ",".join(member.address for member in self.members)
+        return f"mongodb://{hosts}/{database}?replicaSet={self.name}"
+
+    def __enter__(self) -> ReplicaSet:
+        try:
+            for number in range(MEMBERS):
+                self.members.append(Member(free_port(), self.folder / f"member{number}"))
+                self.restart(number)
+            self._initiate()
+            self.wait_for_primary()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End every member that runs and remove the folder."""
+        for number in range(len(self.members)):
+            self.kill(number, wait=False)
+        for number in range(len(self.members)):
+            self.kill(number)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def kill(self, number: int, sign: signal.Signals = signal.SIGKILL, *, wait: bool = True) -> None:
+        """Send one member a signal (SIGKILL: no farewell to the others) and wait until it is gone."""
+        process = self.members[number].process
+        if process is None:
+            return
+        if process.poll() is None:
+            process.send_signal(sign)
+        if wait:
+            process.wait(timeout=START_SECONDS)
+            self.members[number].process = None
+
+    def restart(self, number: int) -> None:
+        """Start a member that is down, on its own port and data."""
+        member = self.members[number]
+        member.folder.mkdir(parents=True, exist_ok=True)
+        options = {
+            "--dbpath": member.folder,
+            "--port": member.port,
+            "--bind_ip": "127.0.0.1",
+            "--replSet": self.name,
+            "--logpath": member.folder / "mongod.log",
+            "--wiredTigerCacheSizeGB": 0.25,
+            "--oplogSize": 512,
+            "--networkMessageCompressors": "snappy,zstd",
+        }
+        command = [str(self.mongod), *(str(part) for option in options.items() for part in option)]
+        command += ["--logappend", "--nounixsocket", "--setParameter", "diagnosticDataCollectionEnabled=false"]
+        member.process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=_die_with_parent,
+        )
+        self._until(lambda: self._answers(member), f"mongod on {member.address} does not answer")
+
+    def primary(self) -> int | None:
+        """The number of the member that is the writable primary, if there is one."""
+        for number, member in enumerate(self.members):
+            if member.process is not None and self._command(member, "hello").get("isWritablePrimary"):
+                return number
+        return None
+
+    def wait_for_primary(self) -> int:
+        """Wait until a primary is elected and every running member is primary or secondary; its number."""
+        self._until(lambda: self.primary() is not None, "no primary was elected")
+        self._until(self._all_settled, "a member did not become a secondary")
+        number = self.primary()
+        return self.wait_for_primary() if number is None else number
+
+    def _all_settled(self) -> bool:
+        replies = [self._command(member, "hello") for member in self.members if member.process is not None]
+        return all(reply.get("isWritablePrimary") or reply.get("secondary") for reply in replies)
+
+    def _initiate(self) -> None:
+        members = [{"_id": number, "host": member.address} for number, member in enumerate(self.members)]
+        # Elections within about a second: the default of 10 s would make every failover test wait for it.
+        settings = {"electionTimeoutMillis": 1500, "heartbeatIntervalMillis": 300, "heartbeatTimeoutSecs": 2}
+        config = {"_id": self.name, "members": members, "settings": settings}
+        with self._client(self.members[0]) as client:
+            client.admin.command("replSetInitiate", config)
+
+    def _answers(self, member: Member) -> bool:
+        process = member.process
+        if process is not None and process.poll() is not None:
+            log = (member.folder / "mongod.log").read_text(encoding="utf-8", errors="replace")
+            raise RuntimeError(f"mongod on {member.address} ended with {process.returncode}:\n{log[-2000:]}")
+        return bool(self._command(member, "ping"))
+
+    def _command(self, member: Member, name: str) -> dict[str, Any]:
+        """The reply of one member, or {} while it cannot answer."""
+        try:
+            with self._client(member) as client:
+                return client.admin.command(name)
+        except OperationFailure as error:
+            if error.code == NOT_YET_INITIALIZED:
+                return {}
+            raise
+        except PyMongoError:
+            return {}
+
+    @staticmethod
+    def _client(member: Member) -> MongoClient[dict[str, Any]]:
+        return MongoClient(member.address, directConnection=True, serverSelectionTimeoutMS=1000, socketTimeoutMS=20_000)
+
+    def _until(self, ready: Callable[[], bool], failure: str) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while not ready():
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{failure} within {START_SECONDS:.0f} s")
+            time.sleep(0.05)
+
+
+def _die_with_parent() -> None:
+    """In the child, before exec: ask Linux to end it when the test process dies, however that happens."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
