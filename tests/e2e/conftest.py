@@ -13,9 +13,9 @@ from tests.e2e.scenario import Place, Scene, Undisturbed
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
-    """Two days of the six stations, stored without anything going wrong."""
+    """Two days of two personal stations, a static and a synop one, stored without anything going wrong."""
     folder = tmp_path_factory.mktemp("network")
-    network = simulate(folder, days=2)
+    network = simulate(folder, days=2, stations=4)
     place = Place(network.config, tmp_path_factory.mktemp("undisturbed"))
     report = place.run()
     assert report.status == "done"

@@ -184,15 +184,11 @@ class Scene:
         yield answer
         path.write_text(json.dumps(answer), encoding="utf-8")
 
-    def point(self, connection: str, url: str) -> None:
-        """Let a connection read another url."""
+    def point(self, file: str, url: str) -> None:
+        """Let the connection that reads `file` read another url."""
         text = self.place.config.read_text(encoding="utf-8")
-        head, mark, tail = text.partition(f"[connections.{connection}]")
-        lines = [f'url = "{url}"' if line.startswith("url = ") else line for line in tail.split("\n")]
-        first = next(number for number, line in enumerate(tail.split("\n")) if line.startswith("url = "))
-        kept = tail.split("\n")
-        kept[first] = lines[first]
-        self.place.config.write_text(head + mark + "\n".join(kept), encoding="utf-8")
+        assert text.count(f'url = "{file}"') == 1
+        self.place.config.write_text(text.replace(f'url = "{file}"', f'url = "{url}"'), encoding="utf-8")
 
     def land_undisturbed(self) -> None:
         """Take over the landing zone of the undisturbed run; the store stays empty."""

@@ -6,7 +6,7 @@ import io
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
-import xlsxwriter
+import xlsxwriter  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -98,8 +98,16 @@ def test_a_truncated_workbook(share: float) -> None:
         _check(BOOK[: int(len(BOOK) * share)])
 
 
+def test_a_changed_value_is_found() -> None:
+    """A member that unpacks well, but to something else than was packed, is refused and not read."""
+    data = bytearray(BOOK)
+    data[data.index(b"PK\x01\x02") + 16] ^= 1
+    with pytest.raises(FormatError, match="its checksum is wrong"):
+        _check(bytes(data))
+
+
 def test_a_flipped_bit_is_found() -> None:
-    """A member that unpacks to something else than was packed is refused, not read."""
+    """Damage inside of a member is refused under the member's name."""
     data = bytearray(rewritten(BOOK, lambda _, content: content))
     start = data.index(b"xl/worksheets/sheet1.xml") + len(b"xl/worksheets/sheet1.xml") + 40
     data[start] ^= 0x10

@@ -60,6 +60,14 @@ def test_one_bad_line_costs_one_line() -> None:
     assert [(row.line, row.cells) for row in rows if row.problem] == [(2, ('"1,2',)), (4, ('"5"x,6',))]
 
 
+def test_a_quoted_cell_does_not_swallow_the_file() -> None:
+    """A stray quote that finds its partner far below is taken for a fault of its own line."""
+    far = 'a,b\n"1,2\n' + "3,4\n" * 50 + '5,"6"\n'
+    rows = _rows(far)
+    assert [row.line for row in rows if row.problem] == [2]
+    assert len(rows) == 52
+
+
 def test_rows_may_be_longer_or_shorter_than_the_header() -> None:
     """The cells that are there are handed on; judging them is not the reader's part."""
     assert [row.cells for row in _rows("a,b\n1\n1,2,3\n")] == [("1",), ("1", "2", "3")]

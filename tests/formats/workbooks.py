@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 
-import xlsxwriter
+import xlsxwriter  # type: ignore[import-untyped]
 
 HEADER: Final = ("Time", "Temperature", "Wind", "UV")
 ROW: Final = (time(0, 4), "56.8\u00a0°F", None, 0.0)

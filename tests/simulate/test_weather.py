@@ -18,7 +18,7 @@ from barograph.simulate import Truth, load_truth, simulate
 from barograph.variables import LIMITED
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(seed=st.integers(0, 2**32), start=st.dates(date(2015, 1, 1), date(2035, 12, 31)))
 def test_physical_invariants_hold_for_any_seed_and_season(seed: int, start: date) -> None:
     """Gust at least the mean, dew point at most the temperature, every value possible, no sun at night."""
@@ -84,7 +84,7 @@ def test_hourly_rain_adds_up(tmp_path: Path) -> None:
 
 def test_neighbours_share_their_weather(tmp_path: Path) -> None:
     """Temperatures correlate above 0.9, pressure more; hourly rain clearly; a far station less than a near one."""
-    simulate(tmp_path, days=21, stations=20, step_minutes=10, table_format="csv")
+    simulate(tmp_path, days=14, stations=15, step_minutes=10, table_format="csv")
     reports = load_truth(tmp_path).reports.filter(pl.col("utc_time").dt.minute() == 0)
 
     def correlation(variable: str, one: str, two: str) -> float:

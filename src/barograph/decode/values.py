@@ -118,8 +118,9 @@ def _typed(raw: pl.Series, values: pl.Series, column: Column) -> tuple[pl.Series
     variable = column.variable
     rounded = values.round(variable.decimals)
     if variable.kind != "int":
-        # -0.0 would print as "-0.0"
-        return rounded + 0.0, []
+        # A negative zero, as -0.001 rounds to, would print as "-0.0".
+        zero = rounded == 0.0
+        return (pl.select(pl.when(zero).then(0.0).otherwise(rounded)).to_series() if zero.any() else rounded), []
     outside = rounded.is_not_null() & ~rounded.is_between(*_INT16)
     cells = [
         BadCell(row, column.raw, raw[row], f"no such {variable.label.lower()}") for row in outside.arg_true().to_list()

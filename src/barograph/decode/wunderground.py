@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import date
 from difflib import get_close_matches
+from itertools import compress
 from typing import Final
 
 import polars as pl
@@ -72,7 +74,7 @@ class _Table:
         self.station_id, self.timezone = context.station.station_id, context.station.timezone
         self.held: pl.DataFrame | None = None
         self.days = dates.DayInference(context.first_day, self.timezone)
-        self.seen: set[str] = set()
+        self.filled: dict[date | None, set[str]] = {}
         self.dated: bool | None = None
 
     def decode(self, batch: RawBatch) -> Decoded:
@@ -111,8 +113,6 @@ class _Table:
         # A known column that no row fills gives way to the one that is written a little differently.
         frame = frame.drop(name for name in clash if frame.get_column(name).null_count() == frame.height)
         frame = frame.rename({old: new for old, new in rename.items() if new not in frame.columns})
-        filled = [name for name in frame.columns if frame.get_column(name).null_count() < frame.height]
-        self.seen.update(name for name in filled if not name.startswith("_"))
         missing = [name for name in ("Time", *PLACES, *OBSERVED) if name not in frame.columns]
         return frame.with_columns(pl.lit(None, dtype=pl.String).alias(name) for name in missing)
 
@@ -143,6 +143,7 @@ class _Table:
         """Decode rows whose local days are complete."""
         if frame.is_empty():
             return
+        self._note_columns(frame)
         local, why = dates.local_times(frame)
         converted = to_utc(local, self.timezone)
         refused: dict[int, tuple[str, str, str | None]] = {row: (column, reason, value) for row, column, reason, value in why}
@@ -195,11 +196,20 @@ class _Table:
             station_id=self.station_id,
         )
 
+    def _note_columns(self, frame: pl.DataFrame) -> None:
+        """Note which columns hold a value on each local day: a sheet may differ from its neighbours."""
+        names = [name for name in frame.columns if not name.startswith("_")]
+        held = frame.group_by("_day").agg(pl.col(names).is_not_null().any())
+        for day, *flags in held.iter_rows():
+            self.filled.setdefault(day, set()).update(compress(names, flags))
+
     def _drift(self, out: Decoded) -> None:
         """Report columns that came or went: a renamed column would otherwise be lost in silence."""
-        absent = [name for name in ("Time", *OBSERVED) if name not in self.seen]
-        unknown = sorted(self.seen - {*KNOWN, *TIMES, *PLACES})
-        for name in unknown:
+        wanted = ("Time", *OBSERVED)
+        unknown = set().union(*self.filled.values()) - {*KNOWN, *TIMES, *PLACES}
+        for name in sorted(unknown):
+            beside = set().union(*(held for held in self.filled.values() if name in held))
+            absent = [column for column in wanted if column not in beside]
             if absent:
                 guess = get_close_matches(_plain(name), [_plain(a) for a in absent], n=1, cutoff=0.3)
                 like = next((a for a in absent if guess and _plain(a) == guess[0]), None)
@@ -212,10 +222,13 @@ class _Table:
                 out.notes.append(
                     Note("info", f"column {name!r} is not known and was left out", {"object": self.item.key, "column": name})
                 )
-        if self.seen and not unknown:
-            for name in absent:
+        for name in wanted:
+            without = [day for day, held in self.filled.items() if name not in held and not held & unknown]
+            if without:
+                days = sorted(str(day) for day in without)
+                some = "" if len(without) == len(self.filled) else f" on {len(days)} of {len(self.filled)} days, {days[0]} the first"
                 out.notes.append(
-                    Note("warning", f"column {name!r} holds no value", {"object": self.item.key, "column": name})
+                    Note("warning", f"column {name!r} holds no value{some}", {"object": self.item.key, "column": name})
                 )
 
 

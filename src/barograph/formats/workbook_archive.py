@@ -209,8 +209,8 @@ class _Scales:
                 )
             if extent.cells * self._longest_text > self._limit:
                 raise self._beyond(
-                    f"{extent.member} has about {extent.cells:,} cells and there are texts of {self._longest_text:,} bytes, "
-                    f"together more than {self._limit // MIB} MiB",
+                    f"{extent.member} has about {extent.cells:,} cells and there are texts of {self._longest_text:,} "
+                    f"bytes, together more than {self._limit // MIB} MiB",
                     "clear the long texts",
                 )
 

@@ -20,13 +20,13 @@ Style = Literal["line", "area", "peak", "running", "bars", "steps", "dots", "com
 - compass: dots between North and North; the share of each direction.
 """
 
-# Colours: dark blue, teal and grey for the data, so that orange and red can only mean a flag. They differ in lightness
-# as well as in hue (checked with the deuteranope and protanope simulations of Machado et al. 2009).
+# Cool and pale colours for the data, so that orange and red can only mean a flag. Any two that meet in a panel are at
+# least 20 apart in CIELAB, also to deuteranopes, protanopes and tritanopes as simulated by Machado et al. (2009).
 NAVY: Final = "#1D3557"
 BLUE: Final = "#2F6DB5"
 SKY: Final = "#9CC3E4"
 TEAL: Final = "#21938A"
-GOLD: Final = "#C9A227"
+SAND: Final = "#D9C36A"
 PLUM: Final = "#7B4F8E"
 
 
@@ -83,7 +83,7 @@ PANELS: Final = (
         low=0,
         least=2,
     ),
-    Panel((Trace("solar", "area", GOLD), Trace("uv", "peak", PLUM, right=True)), low=0, least=100),
+    Panel((Trace("solar", "area", SAND), Trace("uv", "peak", PLUM, right=True)), low=0, least=100),
     Panel((Trace("visibility", "line", NAVY),), low=0, least=1000, height=1.0),
     Panel((Trace("ncloud_cover", "steps", NAVY),), low=0, high=9, ticks=(0, 2, 4, 6, 8), height=0.9),
     Panel((Trace("snow_depth", "area", SKY),), low=0, least=5, height=1.0),

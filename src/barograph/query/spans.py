@@ -33,7 +33,7 @@ class Span:
 
     @property
     def label(self) -> str:
-        """The span as a person writes it: "Tuesday 1 October 2024", "October 2024", "1 – 7 October 2024", or two times."""
+        """The span as a person writes it: "Tuesday 1 October 2024", "October 2024", "1 – 7 October 2024", two times."""
         zone = ZoneInfo(self.timezone)
         first, after = self.start.astimezone(zone), self.end.astimezone(zone)
         if self.start == _midnight(first.date(), zone) and self.end == _midnight(after.date(), zone):

@@ -51,7 +51,7 @@ class Span:
         if self.days > 1:
             last_day = midnight(self.start + timedelta(self.days - 1), site.timezone)
             # When the real exports were taken: 14:50 and 15:00 local, 12:00 UTC (the synop then an hour behind).
-            taken = 14 * HOUR + 50 * MINUTE + site.reset_hour * 75
+            taken = 15 * HOUR if site.reset_hour else 14 * HOUR + 50 * MINUTE
             end = last_day + {"personal": taken, "static": 12 * HOUR + 1, "synop": 12 * HOUR}[site.kind]
         return first, end
 

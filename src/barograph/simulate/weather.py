@@ -96,7 +96,7 @@ def _cloud(noise: Noise, site: Site, seconds: pl.Series) -> tuple[pl.Series, ...
     passing = seconds - delay
     trough = noise.smooth(passing, 40 * HOUR, "trough")
     band = noise.smooth(passing, 5 * HOUR, "band")
-    cell = noise.smooth(passing, 45 * MINUTE, "cell", site.station_id)
+    cell = noise.field(passing, 45 * MINUTE, place, 40.0, "cell")
     slow = trough * 0.35 + band * 0.2 + 0.55
     cloud = slow + cell * 0.15
     return trough, band, cell, slow.clip(0.0, 1.0), cloud.clip(0.0, 1.0)

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Final
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
+from urllib.parse import unquote, urlsplit
 
 from barograph.config import MIB, Limits
 from barograph.errors import SourceRefused, SourceUnavailable
@@ -74,7 +73,7 @@ def _opener(url: str, limits: Limits) -> Callable[[], Fetched]:
     parts = urlsplit(url)
     if parts.netloc not in ("", "localhost"):
         raise SourceRefused("names another machine", where=mask(url), hint="write file:///absolute/path")
-    return lambda: _read_file(url2pathname(parts.path), url, limits)
+    return lambda: _read_file(unquote(parts.path), url, limits)
 
 
 def _read_file(path: str, where: str, limits: Limits) -> Fetched:

@@ -6,9 +6,7 @@ import time
 import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from http.client import responses as phrases
-from importlib.metadata import PackageNotFoundError, version
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
@@ -28,6 +26,7 @@ MAX_REDIRECTS: Final = 5
 _CHUNK: Final = 256 * 1024
 _BUSY: Final = frozenset({408, 425, 429})
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
 _HINTS: Final = {
     401: "check the token or key in the connection's url",
     403: "check the token or key in the connection's url, and whether this machine's address is allowed",
@@ -133,7 +132,7 @@ class HttpGet:
             if length.isdecimal() and int(length) > self._limits.source_mib * MIB:
                 raise too_large(self._where, self._limits)
             return
-        what = f"answered {status} {phrases.get(status, '')}".rstrip()
+        what = f"answered {status} {_PHRASES.get(status, '')}".rstrip()
         if status in _BUSY or status >= 500:
             raise TryAgain(what, _retry_after(response.headers.get("Retry-After")))
         raise SourceRefused(what, where=self._where, hint=_HINTS.get(status, "open the connection's url in a browser"))
@@ -203,6 +202,8 @@ def _retry_after(value: str | None) -> float | None:
 
 
 def _http_date(value: str | None) -> datetime | None:
+    from email.utils import parsedate_to_datetime
+
     if value is None:
         return None
     try:
@@ -221,6 +222,8 @@ def _reason(error: BaseException) -> str:
 
 def user_agent() -> str:
     """How barograph introduces itself to servers."""
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         number = version("barograph")
     except PackageNotFoundError:

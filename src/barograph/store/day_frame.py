@@ -94,10 +94,7 @@ def whole_frame(columns: list[pl.Series]) -> pl.DataFrame:
             wanted.update(triple)
     height = len(columns[0])
     return pl.DataFrame(
-        [
-            by_name[name] if name in by_name else nulls(name, height)
-            for name in sorted(wanted, key=ORDER.__getitem__)
-        ]
+        [by_name[name] if name in by_name else nulls(name, height) for name in sorted(wanted, key=ORDER.__getitem__)]
     )
 
 

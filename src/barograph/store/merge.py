@@ -57,7 +57,9 @@ def split_days(frame: pl.DataFrame) -> dict[DayKey, DayRows]:
     starts = edges.arg_true().to_list()
     stops = [*starts[1:], frame.height]
     keys = [DayKey(*pair) for pair in zip(station.gather(starts).to_list(), day.gather(starts).to_list(), strict=True)]
-    source = pl.lit(0, dtype=SOURCE) if len(origins) == 1 else pl.col("origin").replace_strict(index, return_dtype=SOURCE)
+    source = (
+        pl.lit(0, dtype=SOURCE) if len(origins) == 1 else pl.col("origin").replace_strict(index, return_dtype=SOURCE)
+    )
     bare = frame.select(pl.exclude("station_id", "origin"), source.alias("source"))
     days: dict[DayKey, pl.DataFrame] = {}
     if len(set(keys)) == len(keys):
@@ -151,7 +153,9 @@ def _layers(frame: pl.DataFrame) -> list[pl.DataFrame]:
     if not (times == times.shift(1)).any():
         return [ordered]
     ranked = ordered.with_columns(pl.int_range(pl.len()).over("utc_time").alias("__layer"))
-    return [part.drop("__layer") for part in ranked.sort("__layer", "utc_time").partition_by("__layer", maintain_order=True)]
+    return [
+        part.drop("__layer") for part in ranked.sort("__layer", "utc_time").partition_by("__layer", maintain_order=True)
+    ]
 
 
 def _confirms(base: pl.DataFrame, frame: pl.DataFrame) -> bool:
@@ -177,16 +181,22 @@ class _Fold:
         self.origins = origins
         self.conflicts: list[Rejection] = []
 
-    def fold(self, old: pl.DataFrame, new: pl.DataFrame, *, within: bool = False, confirm: bool = False) -> pl.DataFrame:
+    def fold(
+        self, old: pl.DataFrame, new: pl.DataFrame, *, within: bool = False, confirm: bool = False
+    ) -> pl.DataFrame:
         """`within`: both come from one reading of one object. `confirm`: equal values move to their newer place, too."""
         variables = variables_in({*old.columns, *new.columns})
         flags = flags_in({*old.columns, *new.columns})
-        both = _complete(old, variables, flags).join(
-            _complete(new, variables, flags), on="utc_time", how="full", coalesce=True, suffix=_NEW
-        ).sort("utc_time")
+        both = (
+            _complete(old, variables, flags)
+            .join(_complete(new, variables, flags), on="utc_time", how="full", coalesce=True, suffix=_NEW)
+            .sort("utc_time")
+        )
         is_old, is_new = pl.col("extracted_at").is_not_null(), pl.col("extracted_at" + _NEW).is_not_null()
         both = both.with_columns(
-            is_old.alias("__old"), is_new.alias("__is_new"), self._newer(*_PLACE).fill_null(value=False).alias("__newer")
+            is_old.alias("__old"),
+            is_new.alias("__is_new"),
+            self._newer(*_PLACE).fill_null(value=False).alias("__newer"),
         )
         both = both.with_columns(self._conflict(variables, within=within).alias("__conflict"))
         refused = pl.col("__conflict") & ~pl.col("__newer")
@@ -278,7 +288,8 @@ def _complete(frame: pl.DataFrame, variables: list[str], flags: list[str]) -> pl
     wanted |= {name: dtype_of(name) for name in _PLACE}
     wanted |= {name + suffix: dtype for name in variables for suffix, dtype in OVERRIDE_SUFFIXES.items()}
     return frame.select(
-        pl.col(name) if name in frame.columns else pl.lit(None, dtype=dtype).alias(name) for name, dtype in wanted.items()
+        pl.col(name) if name in frame.columns else pl.lit(None, dtype=dtype).alias(name)
+        for name, dtype in wanted.items()
     )
 
 
@@ -287,14 +298,18 @@ def _with_overrides(taken: pl.DataFrame, variables: list[str], flags: list[str])
     exprs: list[pl.Expr] = []
     for name in variables:
         same = pl.all_horizontal(
-            pl.col(f"{name}{suffix}__at").eq_missing(pl.col(place)) for place, suffix in zip(_PLACE, _SUFFIXES, strict=True)
+            pl.col(f"{name}{suffix}__at").eq_missing(pl.col(place))
+            for place, suffix in zip(_PLACE, _SUFFIXES, strict=True)
         )
         own = ~same & pl.col(name).is_not_null()
         exprs += [
-            pl.when(own).then(pl.col(f"{name}{suffix}__at")).otherwise(None).alias(name + suffix) for suffix in _SUFFIXES
+            pl.when(own).then(pl.col(f"{name}{suffix}__at")).otherwise(None).alias(name + suffix)
+            for suffix in _SUFFIXES
         ]
     frame = taken.select("utc_time", *variables, *flags, *_PLACE, *exprs)
-    empty = [name for name in frame.columns if name not in _PLACE and frame.get_column(name).null_count() == frame.height]
+    empty = [
+        name for name in frame.columns if name not in _PLACE and frame.get_column(name).null_count() == frame.height
+    ]
     return frame.drop(empty)
 
 
@@ -358,5 +373,3 @@ def _pruned(key: DayKey, revision: int, frame: pl.DataFrame, origins: list[str])
     index = {old: new for new, old in enumerate(used)}
     frame = frame.with_columns(pl.col(columns).replace_strict(index, default=None, return_dtype=SOURCE))
     return StationDay(key, revision, frame, tuple(origins[old] for old in used))
-
-

@@ -51,10 +51,10 @@ def run(app: App, *, names: tuple[str, ...], as_json: bool) -> None:
 @json_option
 @pass_app
 def sync(app: App, *, names: tuple[str, ...], as_json: bool) -> None:
-    """Pull exports onto the landing zone, without touching the record.
+    """Pull exports onto the landing zone only.
 
-    A connection's export is landed as a new generation only when its content has changed. A connection that fails
-    costs only itself: the others are synced, and the exit code is 3.
+    The record is not touched. An export is landed as a new generation only when its content has changed. A connection
+    that fails costs only itself: the others are synced, and the exit code is 3.
     """
     from barograph.pipeline import sync as sync_job
 

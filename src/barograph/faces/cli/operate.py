@@ -61,10 +61,20 @@ def stations(app: App, *, as_json: bool) -> None:
             ]
         )
         return
-    right = render.Column
+    column = render.Column
     render.table(
-        ["id", "name", "city", "position", right("elev.", right=True), "timezone", right("reports", right=True),
-         "first", "last", render.Column("licence", wrap=True)],
+        [
+            "id",
+            "name",
+            column("city", drop=4),
+            column("position", drop=1),
+            column("elev.", right=True, drop=3),
+            column("timezone", drop=2),
+            column("reports", right=True),
+            "first",
+            "last",
+            column("licence", wrap=True, drop=5),
+        ],
         [
             (
                 item.station.station_id,
@@ -74,13 +84,13 @@ def stations(app: App, *, as_json: bool) -> None:
                 "" if item.station.elevation is None else f"{item.station.elevation} m",
                 item.station.timezone or "",
                 render.number(item.summary.count),
-                render.instant(item.summary.first),
-                render.instant(item.summary.last),
+                render.minute(item.summary.first),
+                render.minute(item.summary.last),
                 item.station.license_info or "",
             )
             for item in found
         ],
-    )  # fmt: skip
+    )
     if not found:
         click.echo(NOTHING_YET, err=True)
 
@@ -108,28 +118,36 @@ def connections(app: App, *, as_json: bool) -> None:
     from barograph.faces.cli import render
     from barograph.faces.cli.overview import connection_rows
     from barograph.faces.cli.report import state
+    from barograph.model import utc_now
 
     rows = connection_rows(app)
     if as_json:
         render.json([row.as_dict() for row in rows])
         return
+    # A terminal shows the stream and how long ago, as there is no room for more; elsewhere stands all of it.
+    terminal, now = render.is_terminal(), utc_now()
+    if terminal and rows:
+        render.say(render.Cell(f"landing zone {rows[0].destination.rpartition('/')[0]}", render.QUIET))
     render.table(
-        ["name", "source", render.Column("destination", wrap=True), "frequency", "tags", "last sync", "state",
-         "enabled"],
+        ["name", "source", "destination", "frequency", render.Column("tags", drop=1), "last sync", "state", "enabled"],
         [
             (
                 row.name,
                 row.source,
-                row.destination,
+                row.stream if terminal else row.destination,
                 row.frequency,
                 ", ".join(row.tags),
-                render.instant(row.last_sync) or "never",
+                "never"
+                if row.last_sync is None
+                else render.age(row.last_sync, now)
+                if terminal
+                else render.instant(row.last_sync),
                 state(row.state),
                 "yes" if row.enabled else render.Cell("no", render.QUIET),
             )
             for row in rows
         ],
-    )  # fmt: skip
+    )
     for row in rows:
         if row.error:
             render.say(render.Cell(row.name, render.BAD), f": {row.error}")
@@ -180,7 +198,9 @@ def runs(app: App, *, limit: int, as_json: bool) -> None:
             )
         )
     columns = [render.Column(name, right=True) for name in (*names, "failed")]
-    render.table(["run", "command", "started", render.Column("time", right=True), "status", *columns], rows)
+    # The run's id begins with the time at which it started.
+    started, took = render.Column("started", drop=2), render.Column("time", right=True, drop=1)
+    render.table(["run", "command", started, took, "status", *columns], rows)
     if not rows:
         click.echo(NOTHING_YET, err=True)
 

@@ -81,34 +81,28 @@ class Bar:
     """A bar in bytes with the current object; gone when the work is done."""
 
     def __init__(self, console: Console) -> None:
-        from rich.progress import (
-            BarColumn,
-            DownloadColumn,
-            Progress,
-            SpinnerColumn,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
         self._width = console.width
         self._progress: RichProgress = Progress(
             SpinnerColumn(),
             TextColumn("[bold]{task.description}"),
             BarColumn(bar_width=24),
-            DownloadColumn(),
+            TextColumn("{task.fields[amount]}"),
             TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            TimeRemainingColumn(compact=True),
             TextColumn("{task.fields[name]}", markup=False),
             console=console,
             transient=True,
         )
         self._task: TaskID | None = None
+        self._total = self._done = 0
 
     def start(self, stage: str, total: int) -> None:
         """Show the bar of a stage; without a total it only moves."""
         self._progress.start()
-        self._task = self._progress.add_task(stage, total=total or None, name="")
+        self._total, self._done = total, 0
+        self._task = self._progress.add_task(stage, total=total or None, name="", amount=self._amount())
 
     def item(self, name: str) -> None:
         """Show what is worked on; of a long key its end."""
@@ -119,8 +113,12 @@ class Bar:
 
     def advance(self, amount: int) -> None:
         """Move the bar by bytes."""
+        self._done += amount
         if self._task is not None:
-            self._progress.advance(self._task, amount)
+            self._progress.update(self._task, advance=amount, amount=self._amount())
+
+    def _amount(self) -> str:
+        return f"{size(self._done)} of {size(self._total)}" if self._total else ""
 
     def finish(self) -> None:
         """Take the bar away."""

@@ -168,6 +168,7 @@ def access_time(app: App, *, station: str, first: str, last: str | None, repeat:
     from time import perf_counter
 
     from barograph.faces.cli import render
+    from barograph.model import iso
     from barograph.query import Query
 
     with app.store() as store:
@@ -183,8 +184,8 @@ def access_time(app: App, *, station: str, first: str, last: str | None, repeat:
     ordered = sorted(times)
     found = {
         "station_id": station,
-        "from": render.instant(span.start),
-        "to": render.instant(span.end),
+        "from": iso(span.start),
+        "to": iso(span.end),
         "rows": rows,
         "n": repeat,
         "first_ms": round(times[0], 3),

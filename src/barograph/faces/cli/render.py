@@ -20,7 +20,10 @@ ODD: Final = "yellow"
 QUIET: Final = "dim"
 STRONG: Final = "bold"
 
-GAP: Final = "  "
+GAP: Final = 2
+"""Spaces between two columns."""
+WRAPPED: Final = 30
+"""Characters that a column which wraps gets at least, if it needs them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +36,22 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A table's column; `wrap` lets a terminal fold its texts instead of cutting them."""
+    """A table's column. A title may have several lines.
+
+    On a terminal, `wrap` folds its texts instead of cutting them. Where the table is too wide, columns are left out (a
+    low `drop` stays longest, 0 always) and named below, by `name` or title.
+    """
 
     title: str
     right: bool = False
     wrap: bool = False
+    drop: int = 0
+    name: str = ""
 
 
 def is_terminal() -> bool:
     """Whether stdout is a terminal."""
     return sys.stdout.isatty()
-
-
-def width() -> int:
-    """The terminal's width in characters."""
-    return _console().width
 
 
 def _console() -> Console:
@@ -65,22 +69,52 @@ def say(*parts: str | Cell) -> None:
         click.echo("".join(cell.text for cell in cells))
 
 
+def command_line(text: str) -> None:
+    """A command to be copied: the terminal breaks it where it must, we do not."""
+    if is_terminal():
+        _console().print(_text(Cell(text, QUIET if text.startswith("$") else "cyan")), soft_wrap=True)
+    else:
+        click.echo(text)
+
+
 def heading(text: str) -> None:
     """A blank line and a title."""
     click.echo()
     say(Cell(text, STRONG))
 
 
-def table(columns: Sequence[Column | str], rows: Iterable[Sequence[str | Cell]], *, indent: int = 0) -> None:
-    """A table on stdout; nothing for no rows. A title may have several lines."""
+def table(
+    columns: Sequence[Column | str], rows: Iterable[Sequence[str | Cell]], *, more: str = "--json shows all"
+) -> None:
+    """A table on stdout; nothing for no rows. `more` is how to see the columns for which a terminal has no room."""
     heads = [column if isinstance(column, Column) else Column(column) for column in columns]
     cells = [[_clean(cell if isinstance(cell, Cell) else Cell(cell)) for cell in row] for row in rows]
     if not cells:
         return
-    if is_terminal():
-        _rich_table(heads, cells, indent)
-    else:
-        _plain_table(heads, cells, indent)
+    if not is_terminal():
+        _plain_table(heads, cells)
+        return
+    kept = _fitting(heads, cells, _console().width)
+    _rich_table([heads[index] for index in kept], [[row[index] for index in kept] for row in cells])
+    missing = [head.name or head.title for index, head in enumerate(heads) if index not in kept]
+    if missing:
+        say(Cell(f"no room for {', '.join(missing)} ({more})", QUIET))
+
+
+def _fitting(heads: Sequence[Column], rows: Sequence[Sequence[Cell]], room: int) -> list[int]:
+    """The indices of the columns that fit beside each other."""
+    widths: list[int] = []
+    for index, head in enumerate(heads):
+        title = max(map(len, head.title.split("\n")))
+        text = max(len(row[index].text) for row in rows)
+        widths.append(max(title, min(text, WRAPPED) if head.wrap else text) + GAP)
+    kept: list[int] = []
+    left = room + GAP
+    for index in sorted(range(len(heads)), key=lambda index: heads[index].drop):
+        if heads[index].drop == 0 or widths[index] <= left:
+            kept.append(index)
+            left -= widths[index]
+    return sorted(kept)
 
 
 def json(value: Any) -> None:
@@ -104,12 +138,11 @@ def _clean(cell: Cell) -> Cell:
     return Cell("".join(safe), cell.style)
 
 
-def _rich_table(heads: Sequence[Column], rows: Sequence[Sequence[Cell]], indent: int) -> None:
+def _rich_table(heads: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
     from rich import box
-    from rich.padding import Padding
     from rich.table import Table
 
-    grid = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style=STRONG, padding=(0, 1))
+    grid = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style=STRONG, padding=(0, 1, 0, 0))
     for head in heads:
         grid.add_column(
             head.title,
@@ -120,10 +153,10 @@ def _rich_table(heads: Sequence[Column], rows: Sequence[Sequence[Cell]], indent:
         )
     for row in rows:
         grid.add_row(*(_text(cell) for cell in row))
-    _console().print(Padding(grid, (0, 0, 0, indent)) if indent else grid)
+    _console().print(grid)
 
 
-def _plain_table(heads: Sequence[Column], rows: Sequence[Sequence[Cell]], indent: int) -> None:
+def _plain_table(heads: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
     titles = [head.title.split("\n") for head in heads]
     depth = max(map(len, titles))
     lines = [[title[level] if level < len(title) else "" for title in titles] for level in range(depth)]
@@ -134,7 +167,7 @@ def _plain_table(heads: Sequence[Column], rows: Sequence[Sequence[Cell]], indent
             text.rjust(size) if head.right else text.ljust(size)
             for text, size, head in zip(line, widths, heads, strict=True)
         )
-        click.echo((" " * indent + GAP.join(padded)).rstrip())
+        click.echo((" " * GAP).join(padded).rstrip())
 
 
 def number(value: float) -> str:
@@ -173,6 +206,11 @@ def age(moment: datetime, now: datetime) -> str:
         if seconds >= 2 * length:
             return f"{seconds / length:,.0f} {unit} ago"
     return "just now"
+
+
+def minute(moment: datetime | None) -> str:
+    """A UTC instant to the minute; nothing for None."""
+    return "" if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%d %H:%MZ")
 
 
 def instant(moment: datetime | None) -> str:

@@ -43,18 +43,23 @@ def show_run(report: RunReport, *, prefix: str = "barograph") -> None:
     if report.command != "sync":
         show_objects(report)
     if report.rejections_total:
-        shown = min(SHOWN_REJECTIONS, len(report.rejections))
         render.say("")
-        first = f", the first {shown}" if shown < report.rejections_total else ""
-        render.say(Cell(f"Rejected ({number(report.rejections_total)}{first})", STRONG))
-        show_rejections(report.rejections[:shown])
-        if shown < report.rejections_total:
-            # What an earlier run has logged of the same content stands under that run.
-            run = "" if report.command == "rebuild" else f" --run {report.run_id}"
-            render.say(Cell(f"all of them: {prefix} logs --type error{run}", QUIET))
+        _rejected(report, prefix)
     _failures(report)
     render.say("")
     _verdict(report)
+
+
+def _rejected(report: RunReport, prefix: str) -> None:
+    shown = min(SHOWN_REJECTIONS, len(report.rejections))
+    first = f", the first {shown}" if shown < report.rejections_total else ""
+    render.say(Cell(f"Rejected ({number(report.rejections_total)}{first})", STRONG))
+    show_rejections(report.rejections[:shown])
+    if shown < report.rejections_total:
+        # What an earlier run has logged of the same content stands under that run.
+        run = "" if report.command == "rebuild" else f" --run {report.run_id}"
+        render.say(Cell("all of them:", QUIET))
+        render.command_line(f"  {prefix} logs --type error{run} --limit 0")
 
 
 def show_connections(reports: Sequence[SyncReport]) -> None:

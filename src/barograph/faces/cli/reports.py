@@ -16,7 +16,7 @@ from barograph.faces.cli.render import BAD, ODD, QUIET, STRONG, Cell, Column, co
 from barograph.frame import FLAG_SUFFIX, variables_in
 from barograph.model import Station, StationSummary, iso, utc_now
 from barograph.quality import FAIL, SUSPECT
-from barograph.variables import BY_NAME
+from barograph.variables import BY_NAME, NAMES
 
 if TYPE_CHECKING:
     from barograph.query import Span
@@ -25,8 +25,6 @@ SIGNS: Final = {SUSPECT: "?", FAIL: "!"}
 """What stands behind a value that a quality test doubts."""
 MEANINGS: Final = {SUSPECT: "suspect (flag 3)", FAIL: "not possible here (flag 4)"}
 NOTHING: Final = "-"
-GAP: Final = 3
-"""Characters between two columns on a terminal."""
 _JSON_ROWS: Final = 5_000
 
 
@@ -34,13 +32,8 @@ _JSON_ROWS: Final = 5_000
 class _Shown:
     """A column ready to be shown."""
 
-    name: str
     column: Column
     cells: list[Cell]
-
-    @property
-    def width(self) -> int:
-        return max([len(line) for line in self.column.title.split("\n")] + [len(cell.text) for cell in self.cells])
 
 
 def show(frame: pl.DataFrame, timezone: str, *, provenance: bool = False) -> None:
@@ -51,15 +44,17 @@ def show(frame: pl.DataFrame, timezone: str, *, provenance: bool = False) -> Non
     terminal = render.is_terminal()
     times = _times(frame, timezone, short=terminal)
     shown = [_variable(frame, name, narrow=terminal) for name in variables_in(frame.columns)]
-    origin = _provenance(frame) if provenance else []
-    hidden = _fit(times, shown, origin) if terminal else []
-    chosen = [*times, *(item for item in shown if item.name not in hidden), *origin]
+    origins: dict[str, int] = {}
+    chosen = [*times, *shown]
+    if provenance:
+        origins = {key: place for place, key in enumerate(frame.get_column("origin").unique(maintain_order=True), 1)}
+        chosen += _provenance(frame, origins if terminal else {})
     rows = zip(*(item.cells for item in chosen), strict=True)
-    render.table([item.column for item in chosen], list(rows))
+    render.table([item.column for item in chosen], list(rows), more="choose with --variables")
+    if terminal:
+        for key, place in origins.items():
+            render.say(Cell(f"[{place}] {key}", QUIET))
     legend(frame)
-    if hidden:
-        names = ", ".join(sorted(hidden, key=list(BY_NAME).index))
-        render.say(Cell(f"not shown, for lack of width: {names} (choose with --variables)", QUIET))
 
 
 def legend(frame: pl.DataFrame) -> None:
@@ -79,11 +74,11 @@ def _times(frame: pl.DataFrame, timezone: str, *, short: bool) -> list[_Shown]:
         zones = local.dt.strftime("%Z")
         # Where the clock is changed in between, an hour stands there twice: the zone's name tells which is which.
         mark = " %Z" if zones.n_unique() > 1 else ""
-        result.append(_time("local_time", f"local time\n{timezone}", local, mark, short=short))
-    return [*result, _time("utc_time", "UTC", instants, "" if short else "Z", short=short)]
+        result.append(_time(f"local time\n{timezone}", local, mark, short=short))
+    return [*result, _time("UTC", instants, "" if short else "Z", short=short)]
 
 
-def _time(name: str, title: str, values: pl.Series, mark: str, *, short: bool) -> _Shown:
+def _time(title: str, values: pl.Series, mark: str, *, short: bool) -> _Shown:
     seconds = ":%S" if bool((values.dt.second() != 0).any()) else ""
     pattern = f"%H:%M{seconds}{mark}"
     if not short or values.dt.year().n_unique() > 1:
@@ -95,7 +90,7 @@ def _time(name: str, title: str, values: pl.Series, mark: str, *, short: bool) -
     lines = title.split("\n")
     if short and len(lines) > 1:
         title = f"{lines[0]}\n{lines[1].rpartition('/')[2]}"
-    return _Shown(name, Column(title), [Cell(text) for text in values.dt.strftime(pattern).to_list()])
+    return _Shown(Column(title), [Cell(text) for text in values.dt.strftime(pattern).to_list()])
 
 
 def _variable(frame: pl.DataFrame, name: str, *, narrow: bool) -> _Shown:
@@ -113,7 +108,10 @@ def _variable(frame: pl.DataFrame, name: str, *, narrow: bool) -> _Shown:
             for text, sign in zip(texts, signs, strict=True)
         ]
     title = name.replace("precipitation", "precip").replace("_", "\n") if narrow else name
-    return _Shown(name, Column(f"{title}\n{variable.unit}", right=variable.kind != "text"), cells)
+    # Degrees go first where there is no room, for the compass point says the same; then the end of the table.
+    drop = len(NAMES) if name == "wind_direction_deg" else NAMES.index(name)
+    column = Column(f"{title}\n{variable.unit}", right=variable.kind != "text", drop=drop, name=name)
+    return _Shown(column, cells)
 
 
 def _decimals(values: Sequence[Any]) -> int:
@@ -132,45 +130,29 @@ def _value(value: Any, places: int) -> str:
     return f"{value:.{places}f}" if isinstance(value, float) else str(value)
 
 
-def _provenance(frame: pl.DataFrame) -> list[_Shown]:
+def _provenance(frame: pl.DataFrame, numbers: dict[str, int]) -> list[_Shown]:
+    """Where the reports come from; an object that has a number is shown by it."""
+    origins = [f"[{numbers[text]}]" if text in numbers else text or "" for text in frame.get_column("origin").to_list()]
     lines = ["" if line is None else str(line) for line in frame.get_column("line").to_list()]
     extracted = frame.get_column("extracted_at").to_list()
     return [
-        _Shown("extracted_at", Column("extracted"), [Cell(render.instant(value)) for value in extracted]),
-        _Shown("line", Column("line", right=True), [Cell(text) for text in lines]),
-        _Shown("origin", Column("object", wrap=True), [Cell(text or "") for text in frame.get_column("origin")]),
+        _Shown(Column("extracted"), [Cell(render.instant(value)) for value in extracted]),
+        _Shown(Column("line", right=True), [Cell(text) for text in lines]),
+        _Shown(Column("object", wrap=True), [Cell(text) for text in origins]),
     ]
-
-
-def _fit(times: Sequence[_Shown], variables: Sequence[_Shown], origin: Sequence[_Shown]) -> list[str]:
-    """The variables that must go for the table to fit: degrees first (the compass point stays), then from the end."""
-    fixed = sum(min(item.width, 30) + GAP for item in (*times, *origin))
-    widths = {item.name: item.width + GAP for item in variables}
-    hidden: list[str] = []
-    names = [item.name for item in variables]
-    order = [name for name in ("wind_direction_deg",) if "wind_direction" in names and name in names]
-    order += [name for name in reversed(names) if name not in order]
-    for name in order[: len(order) - 1]:
-        if fixed + sum(widths.values()) - GAP <= render.width():
-            break
-        hidden.append(name)
-        del widths[name]
-    return hidden
 
 
 def summary(frame: pl.DataFrame, span: Span, timezone: str) -> str:
     """How many reports there are, from when to when, and of how many that should be there."""
     instants = frame.get_column("utc_time")
     first, last = instants[0], instants[-1]
-    text = f"{count(frame.height, 'report')}, {_local(first, timezone)} to {_local(last, timezone)}"
-    if timezone != "UTC":
-        text += f" ({timezone})"
-    expected = expected_reports(instants, span)
-    if expected is None:
-        return text
-    reports, step = expected
-    minutes = f"{step / timedelta(minutes=1):g} min"
-    return f"{text}; {100 * frame.height / reports:.0f} % of the {number(reports)} that one every {minutes} makes"
+    text = count(frame.height, "report")
+    if (expected := expected_reports(instants, span)) is not None:
+        reports, step = expected
+        # Rounded down: 287 of 288 are not 100 %.
+        share = 100 * frame.height // reports
+        text += f" of {number(reports)} expected ({share} %, one every {step / timedelta(minutes=1):g} min)"
+    return f"{text}, {_local(first, timezone)} to {_local(last, timezone)} ({timezone})"
 
 
 def expected_reports(instants: pl.Series, span: Span) -> tuple[int, timedelta] | None:
@@ -194,7 +176,7 @@ def _local(moment: datetime, timezone: str) -> str:
 def nothing_found(station: Station, held: StationSummary, span: Span) -> str:
     """What the record has instead."""
     zone = station.timezone or "UTC"
-    missing = f"no reports of {station.station_id} on {span.label} ({span.timezone})"
+    missing = f"no reports of {station.station_id} for {span.label} ({span.timezone})"
     if held.count == 0 or held.first is None or held.last is None:
         return f"{missing}; the record has none of this station"
     return (

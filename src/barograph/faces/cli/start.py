@@ -162,9 +162,9 @@ def simulate(  # noqa: PLR0913 - a simulation has so many handles
 @click.argument("shell", metavar="bash|zsh|fish", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(ctx: click.Context, *, shell: str) -> None:
-    """Print the script that lets a shell complete commands, options and names.
+    """Print a completion script for a shell.
 
-    Connections and stations are completed from the configuration.
+    It completes commands, options and names. Connections and stations are completed from the configuration.
     """
     from click.shell_completion import get_completion_class
 

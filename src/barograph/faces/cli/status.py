@@ -223,4 +223,4 @@ def show(found: Status) -> None:
         render.heading("What is wrong, and what to do")
         for problem in found.problems:
             render.say(Cell("- ", STRONG), problem.what)
-            render.say("    ", Cell(problem.command, "cyan"))
+            render.command_line(f"    {problem.command}")

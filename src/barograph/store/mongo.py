@@ -1,0 +1,355 @@
+"""The production engine: MongoDB, or Amazon DocumentDB 5.0; one columnar document per station-day (`day_document`).
+
+Writes are acknowledged by a majority, and the job reads what a majority has from the primary, so that no failover takes
+back what was built upon; `read`, `logs` and `runs` go where the URI's readPreference sends them. Everything stays inside
+DocumentDB 5.0: no retryable writes, no update pipelines, explicit sorts. The schema is created before the first write,
+so that a user who may only read can open the store.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, time
+from itertools import islice
+from typing import Any, Final, TypeVar
+
+import polars as pl
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
+from pymongo import InsertOne, ReadPreference, ReplaceOne, UpdateOne
+from pymongo.collection import Collection
+from pymongo.errors import BulkWriteError
+from pymongo.read_concern import ReadConcern
+
+from barograph.model import LedgerEntry, LogEntry, RunReport, Station
+from barograph.store import day_document, mongo_documents
+from barograph.store.base import DayKey, LogQuery, StationDay, StoredStation
+from barograph.store.mongo_client import DUPLICATE_KEY, MongoLink, is_transient
+from barograph.store.mongo_documents import NO_REPORTS, Document
+from barograph.store.mongo_schema import prepare
+from barograph.store.span import Span, check_variables, cut, nothing
+
+T = TypeVar("T")
+Operations = list[InsertOne[Document] | ReplaceOne[Document] | UpdateOne]
+
+REPORTS_PER_BULK: Final = 100_000
+"""About 18 MB: bounds what a retry repeats; the driver itself splits at the server's 48 MB."""
+DAYS_PER_FETCH: Final = 64
+DAYS_PER_DELETE: Final = 5_000
+IDS_PER_QUERY: Final = 1_000
+FEW_DAYS: Final = 3
+"""Up to so many days are fetched by `_id`, which takes 30 µs less than the range on (station_id, day)."""
+VERIFICATIONS: Final = 5
+
+AWARE: Final[CodecOptions[Document]] = CodecOptions(tz_aware=True, tzinfo=UTC)
+RAW: Final = CodecOptions(document_class=RawBSONDocument)
+PROVENANCE: Final = ("extracted_at", "source", "line", "sources")
+
+
+class MongoStore:
+    """A `Store` in one database of a MongoDB or DocumentDB server; it connects at the first call.
+
+    `patience` bounds (seconds) how long a call is repeated while no server answers or none is primary.
+    """
+
+    def __init__(self, url: str, *, patience: float = 60.0) -> None:
+        self._link = MongoLink(url, patience=patience)
+        self._prepared = False
+        self._preparing = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        """The URI, without its password."""
+        return self._link.url
+
+    def load_days(self, keys: Sequence[DayKey]) -> dict[DayKey, StationDay]:
+        """As `Store.load_days`; what a majority has, from the primary."""
+        loaded: dict[DayKey, StationDay] = {}
+        for chunk in _chunks(keys, DAYS_PER_FETCH):
+            query = {"_id": {"$in": [str(key) for key in chunk]}}
+            for document in self._read(
+                "load days", lambda query=query: list(self._raw(job=True).find(query).sort("_id", 1))
+            ):
+                day = day_document.decode(document, where=self.url)
+                loaded[day.key] = day
+        return loaded
+
+    def save_days(self, days: Sequence[StationDay]) -> set[DayKey]:
+        """As `Store.save_days`; each day on its own, so an error may leave some saved and others not."""
+        lost: set[DayKey] = set()
+        batch: list[StationDay] = []
+        size = 0
+        for day in days:
+            batch.append(day)
+            size += day.frame.height
+            if size >= REPORTS_PER_BULK:
+                lost |= self._save(batch)
+                batch, size = [], 0
+        return lost | self._save(batch) if batch else lost
+
+    def _save(self, days: list[StationDay]) -> set[DayKey]:
+        """One unordered bulk.
+
+        An insert that finds its day, or a replacement that does not find its revision, has lost, unless the day
+        carries our token: then it is our own write, whose acknowledgement a failing connection swallowed.
+        """
+        token = uuid.uuid4().hex
+        documents = [day_document.encode(day, writer=token) for day in days]
+        operations: Operations = [
+            ReplaceOne({"_id": document["_id"], "revision": day.revision}, document)
+            if day.revision
+            else InsertOne(document)
+            for day, document in zip(days, documents, strict=True)
+        ]
+        replaced = [document["_id"] for day, document in zip(days, documents, strict=True) if day.revision]
+
+        def attempt() -> list[str]:
+            try:
+                matched, refused = self._collection("reports").bulk_write(operations, ordered=False).matched_count, []
+            except BulkWriteError as error:
+                if not _only_duplicates(error):
+                    raise
+                matched = error.details["nMatched"]
+                refused = [documents[item["index"]]["_id"] for item in error.details["writeErrors"]]
+            return refused + (replaced if matched < len(replaced) else [])
+
+        doubtful = self._write("save days", attempt)
+        landed: set[str] = set()
+        for chunk in _chunks(doubtful, IDS_PER_QUERY):
+            query = {"_id": {"$in": chunk}, "writer": token}
+            found = self._read(
+                "save days",
+                lambda query=query: list(self._collection("reports").find(query, {"_id": 1}).sort("_id", 1)),
+            )
+            landed |= {document["_id"] for document in found}
+        lost = set(doubtful) - landed
+        return {day.key for day in days if str(day.key) in lost} if lost else set()
+
+    def read(
+        self,
+        station_id: str,
+        start: datetime,
+        end: datetime,
+        *,
+        variables: Sequence[str] | None = None,
+        provenance: bool = False,
+    ) -> pl.DataFrame:
+        """As `Store.read`; each day is one state, days of a span may be of different moments."""
+        span = Span.of(start, end)
+        check_variables(variables)
+        frame = None
+        if not span.empty:
+            query, projection = _span_query(station_id, span), _projection(variables, provenance=provenance)
+            where = f"{self.url}, {station_id} {span.first_day} to {span.last_day}"
+            order = "_id" if "_id" in query else "day"
+            frame = self._read(
+                "read reports",
+                lambda: day_document.decode_days(self._raw().find(query, projection).sort(order, 1), where=where),
+            )
+        if frame is None:
+            return nothing(variables, provenance=provenance)
+        return cut(frame, span, variables, provenance=provenance)
+
+    def days(self, station_id: str, start: date, end: date) -> Iterator[StationDay]:
+        """As `Store.days`, from the primary; 64 days are held at a time, and no cursor between them."""
+        low, operator = start, "$gte"
+        while True:
+            query = {"station_id": station_id, "day": {operator: _midnight(low), "$lt": _midnight(end)}}
+            documents = self._read(
+                "read days",
+                lambda query=query: list(self._raw(job=True).find(query).sort("day", 1).limit(DAYS_PER_FETCH)),
+            )
+            for document in documents:
+                day = day_document.decode(document, where=self.url)
+                yield day
+                low, operator = day.key.day, "$gt"
+            if len(documents) < DAYS_PER_FETCH:
+                return
+
+    def delete_days(self) -> None:
+        """As `Store.delete_days`, some thousand days at a time; the stations' summaries go to zero afterwards."""
+        count = [{"$group": {"_id": "$station_id", "days": {"$sum": 1}}}, {"$sort": {"_id": 1}}]
+        chunk: list[str] = []
+        size = 0
+        for station in self._read("delete days", lambda: list(self._collection("reports").aggregate(count))):
+            chunk.append(station["_id"])
+            size += station["days"]
+            if size >= DAYS_PER_DELETE:
+                self._delete_days_of(chunk)
+                chunk, size = [], 0
+        self._delete_days_of(chunk)
+        everything: Document = {}
+        self._write(
+            "reset summaries",
+            lambda: self._collection("stations").update_many(everything, {"$set": {"reports": NO_REPORTS}}),
+        )
+
+    def _delete_days_of(self, station_ids: list[str]) -> None:
+        query = {"station_id": {"$in": station_ids}}
+        self._write("delete days", lambda: self._collection("reports").delete_many(query))
+
+    def stations(self) -> list[StoredStation]:
+        """As `Store.stations`, from the primary."""
+        documents = self._read("list stations", lambda: list(self._collection("stations").find().sort("_id", 1)))
+        return [mongo_documents.stored_station(document) for document in documents]
+
+    def put_stations(self, stations: Mapping[Station, datetime | None]) -> None:
+        """As `Store.put_stations`; each station on its own."""
+        self._bulk(
+            "put stations",
+            "stations",
+            [
+                UpdateOne({"_id": station.station_id}, mongo_documents.describing(station, described_at), upsert=True)
+                for station, described_at in stations.items()
+            ],
+        )
+
+    def refresh_summaries(self, station_ids: Iterable[str]) -> None:
+        """As `Store.refresh_summaries`; an id with neither days nor a description is passed over.
+
+        Another run may save between our count and our write and write its own summary before us, so the count is
+        repeated until it is what was written.
+        """
+        for chunk in _chunks(list(station_ids), IDS_PER_QUERY):
+            written: dict[str, Document] = {}
+            for _ in range(VERIFICATIONS):
+                counted = self._count_reports(chunk)
+                if counted == written:
+                    break
+                changed = {key: summary for key, summary in counted.items() if written.get(key) != summary}
+                self._bulk("refresh summaries", "stations", [_summarising(*item) for item in changed.items()])
+                written = counted
+
+    def _count_reports(self, station_ids: Sequence[str]) -> dict[str, Document]:
+        pipeline: list[Document] = [
+            {"$match": {"station_id": {"$in": list(station_ids)}}},
+            {
+                "$group": {
+                    "_id": "$station_id",
+                    "count": {"$sum": "$count"},
+                    "first": {"$min": "$first"},
+                    "last": {"$max": "$last"},
+                }
+            },
+            {"$sort": {"_id": 1}},
+        ]
+        found = self._read("count reports", lambda: list(self._collection("reports").aggregate(pipeline)))
+        return dict.fromkeys(station_ids, NO_REPORTS) | {document.pop("_id"): document for document in found}
+
+    def objects(self, stream: str | None = None) -> dict[str, LedgerEntry]:
+        """As `Store.objects`, from the primary."""
+        query = {} if stream is None else {"stream": stream}
+        documents = self._read("read the ledger", lambda: list(self._collection("objects").find(query).sort("_id", 1)))
+        return {document["_id"]: mongo_documents.ledger_entry(document) for document in documents}
+
+    def put_objects(self, entries: Sequence[LedgerEntry]) -> None:
+        """As `Store.put_objects`; each entry on its own."""
+        documents = (mongo_documents.object_document(entry) for entry in entries)
+        operations: Operations = [ReplaceOne({"_id": document["_id"]}, document, upsert=True) for document in documents]
+        self._bulk("write the ledger", "objects", operations)
+
+    def delete_objects(self) -> None:
+        """As `Store.delete_objects`."""
+        self._write("empty the ledger", lambda: self._collection("objects").delete_many({}))
+
+    def put_logs(self, entries: Sequence[LogEntry]) -> None:
+        """As `Store.put_logs`; each entry on its own."""
+        operations: Operations = [InsertOne(mongo_documents.log_document(entry)) for entry in entries]
+        self._bulk("write logs", "logs", operations)
+
+    def logs(self, query: LogQuery) -> list[LogEntry]:
+        """As `Store.logs`."""
+        given = {"type": query.type, "context.run_id": query.run_id}
+        filters = {name: value for name, value in given.items() if value is not None}
+        order = [("timestamp", -1), ("_id", -1)]
+        documents = self._read(
+            "read logs", lambda: list(self._collection("logs", job=False).find(filters).sort(order).limit(query.limit))
+        )
+        return [mongo_documents.log_entry(document) for document in documents]
+
+    def put_run(self, report: RunReport) -> None:
+        """As `Store.put_run`."""
+        document = mongo_documents.run_document(report)
+        self._bulk("write the run", "runs", [ReplaceOne({"_id": report.run_id}, document, upsert=True)])
+
+    def runs(self, limit: int = 0) -> list[dict[str, Any]]:
+        """As `Store.runs`."""
+        order = [("started", -1), ("_id", -1)]
+        documents = self._read(
+            "read runs", lambda: list(self._collection("runs", job=False).find().sort(order).limit(limit))
+        )
+        return [mongo_documents.run_report(document) for document in documents]
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._link.close()
+
+    def _collection(self, name: str, *, job: bool = True) -> Collection[Document]:
+        """A collection with aware instants; for the job: from the primary, what a majority has."""
+        if not job:
+            return self._link.database.get_collection(name, codec_options=AWARE)
+        return self._link.database.get_collection(
+            name, codec_options=AWARE, read_preference=ReadPreference.PRIMARY, read_concern=ReadConcern("majority")
+        )
+
+    def _raw(self, *, job: bool = False) -> Collection[RawBSONDocument]:
+        return self._collection("reports", job=job).with_options(codec_options=RAW)
+
+    def _read(self, what: str, call: Callable[[], T]) -> T:
+        return self._link.run(what, call)
+
+    def _write(self, what: str, call: Callable[[], T]) -> T:
+        """As `_read`, once the schema is there."""
+        if not self._prepared:
+            with self._preparing:
+                if not self._prepared:
+                    self._link.run("create the schema", lambda: prepare(self._link.database))
+                    self._prepared = True
+        return self._link.run(what, call)
+
+    def _bulk(self, what: str, collection: str, operations: Operations) -> None:
+        """Unordered, idempotent writes, in which a duplicate key says that the document is there."""
+
+        def attempt() -> None:
+            try:
+                self._collection(collection).bulk_write(operations, ordered=False)
+            except BulkWriteError as error:
+                if not _only_duplicates(error):
+                    raise
+
+        if operations:
+            self._write(what, attempt)
+
+
+def _only_duplicates(error: BulkWriteError) -> bool:
+    return not is_transient(error) and all(item["code"] == DUPLICATE_KEY for item in error.details["writeErrors"])
+
+
+def _summarising(station_id: str, summary: Document) -> UpdateOne:
+    """Only a station that has reports gets a document of its own; one without keeps what it has, if it has any."""
+    return UpdateOne({"_id": station_id}, {"$set": {"reports": summary}}, upsert=summary["count"] > 0)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
+def _span_query(station_id: str, span: Span) -> Document:
+    if span.length <= FEW_DAYS:
+        return {"_id": {"$in": [str(DayKey(station_id, day)) for day in span.days]}}
+    return {"station_id": station_id, "day": {"$gte": _midnight(span.first_day), "$lte": _midnight(span.last_day)}}
+
+
+def _projection(variables: Sequence[str] | None, *, provenance: bool) -> Document:
+    names = ["reports", "flags"]
+    if variables is not None:
+        names = ["reports.utc_time", *(f"{field}.{name}" for name in variables for field in ("reports", "flags"))]
+    return dict.fromkeys([*names, *(PROVENANCE if provenance else ())], 1)
+
+
+def _chunks(items: Sequence[T], size: int) -> Iterator[list[T]]:
+    source = iter(items)
+    while chunk := list(islice(source, size)):
+        yield chunk
