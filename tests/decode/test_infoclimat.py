@@ -27,8 +27,9 @@ def station(name: str = "00052", **more: Any) -> dict[str, Any]:
 def hourly(time: str = "00:00", name: str = "00052", **fields: Any) -> dict[str, Any]:
     """A row: every value a string, null or ""."""
     return {
-        "id_station": name, "dh_utc": f"2024-10-05 {time}:00", "temperature": "6.4", "pression": "1019.1", "humidite": "95",
-        "point_de_rosee": "5.6", "vent_moyen": "0", "vent_rafales": None, "vent_direction": "134", "pluie_3h": None,
+        "id_station": name, "dh_utc": f"2024-10-05 {time}:00", "temperature": "6.4", "pression": "1019.1",
+        "humidite": "95", "point_de_rosee": "5.6", "vent_moyen": "0", "vent_rafales": None,
+        "vent_direction": "134", "pluie_3h": None,
         "pluie_1h": "0", **fields,
     }  # fmt: skip
 
@@ -66,7 +67,9 @@ def test_empty_strings_and_nulls_are_not_zero() -> None:
     """Missing is null."""
     row = hourly(temperature="", humidite=None, nebulosite="", vent_direction="")
     (report,) = decode(jsonl([answer(hourly={"00052": [row]})]), context=ANSWER).frame.to_dicts()
-    assert [report[n] for n in ("temperature", "humidity", "ncloud_cover", "wind_direction_deg", "wind_direction")] == [None] * 5
+    assert [report[n] for n in ("temperature", "humidity", "ncloud_cover", "wind_direction_deg", "wind_direction")] == [
+        None
+    ] * 5
 
 
 def test_every_form_of_an_answer_gives_the_same_reports() -> None:

@@ -32,8 +32,10 @@ def _local(instants: list[datetime], zone: str) -> list[datetime]:
     st.integers(0, 4),
 )
 def test_what_a_station_clock_shows_is_what_happened(zone: str, day: date, step: int, offset: int) -> None:
-    """A gapless day and a half of instants, shown on a local clock and read back, is the same instants, whatever the
-    zone, also when the clock goes back or forward in between."""
+    """A gapless day and a half of instants, shown on a local clock and read back, is the same instants.
+
+    Whatever the zone, also when the clock goes back or forward in between.
+    """
     start = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(minutes=offset)
     instants = [start + timedelta(minutes=step * n) for n in range(36 * 60 // step)]
     result = _convert(_local(instants, zone), zone)
@@ -43,7 +45,10 @@ def test_what_a_station_clock_shows_is_what_happened(zone: str, day: date, step:
 
 def test_the_autumn_night_has_300_instants_and_the_spring_night_276() -> None:
     """5-minute rows of the 25-hour and of the 23-hour day land on as many distinct instants."""
-    for start, count in ((datetime(2024, 10, 26, 22, 4, tzinfo=UTC), 300), (datetime(2025, 3, 29, 23, 4, tzinfo=UTC), 276)):
+    for start, count in (
+        (datetime(2024, 10, 26, 22, 4, tzinfo=UTC), 300),
+        (datetime(2025, 3, 29, 23, 4, tzinfo=UTC), 276),
+    ):
         instants = [start + timedelta(minutes=5 * n) for n in range(count)]
         clock = _local(instants, PARIS)
         assert {moment.date() for moment in clock} == {clock[0].date()}
@@ -83,7 +88,10 @@ def test_a_hidden_fold_is_kept_under_a_reported_assumption(
     """Never guessed in silence: each of these is stored and named."""
     result = _convert(clock)
     ambiguous = [place for place, moment in enumerate(clock) if moment.hour == 2]
-    expected = [clock[place].replace(tzinfo=UTC) - timedelta(hours=2 - hour) for place, hour in zip(ambiguous, hours, strict=True)]
+    expected = [
+        clock[place].replace(tzinfo=UTC) - timedelta(hours=2 - hour)
+        for place, hour in zip(ambiguous, hours, strict=True)
+    ]
     assert [result.utc[place] for place in ambiguous] == expected
     if assumed is None:
         assert result.assumptions == []

@@ -42,8 +42,10 @@ def _scan(text: bytes, size: int) -> tuple[dict[str, list[Any]], dict[str, Any]]
 def test_a_scan_finds_what_a_parser_finds(
     answer: dict[str, Any], size: int, indent: int | None, wrapped: bool, piece: int
 ) -> None:
-    """Every row of every array, in order, and the head, at any chunking, layout and piece size; strings may hold
-    brackets, braces, quotes and escapes."""
+    """Every row of every array, in order, and the head, at any chunking, layout and piece size.
+
+    Strings may hold brackets, braces, quotes and escapes.
+    """
     whole = {"_airbyte_raw_id": "x", "_airbyte_data": answer} if wrapped else answer
     text = json.dumps(whole, indent=indent, ensure_ascii=False).encode()
     before, module.PIECE_BYTES = module.PIECE_BYTES, piece  # type: ignore[misc]
@@ -66,16 +68,17 @@ def test_params_are_no_station() -> None:
 @pytest.mark.parametrize("cut", range(1, 108, 7))
 def test_a_truncated_answer_is_an_error_after_its_whole_rows(cut: int) -> None:
     """Wherever an answer is cut, the scan raises FormatError; rows that were whole came before."""
-    text = b'{"stations":[{"id":"a"}],"hourly":{"a":[{"t":"1"},{"t":"2"},{"t":"3"}],"b":[{"t":"4"}],"_params":["t"]},"x":1}'
+    text = (
+        b'{"stations":[{"id":"a"}],"hourly":{"a":[{"t":"1"},{"t":"2"},{"t":"3"}],"b":[{"t":"4"}],"_params":[1]},"x":1}'
+    )
     assert json.loads(text)
 
     def pieces() -> Iterator[bytes]:
         yield text[:cut]
 
-    seen = []
+    seen: list[Rows | Head] = []
     with pytest.raises(FormatError):
-        for part in scan_answer(pieces(), where="obj"):
-            seen.append(part)
+        seen.extend(scan_answer(pieces(), where="obj"))
     rows = [json.loads(row)["t"] for part in seen if isinstance(part, Rows) for row in part.rows]
     assert rows == ["1", "2", "3", "4"][: len(rows)]
 

@@ -55,7 +55,7 @@ def test_long_lines_are_the_lines(data: bytes, chunk: int, drain: bool) -> None:
     expected = data.split(b"\n")
     if expected[-1] == b"":
         expected.pop()
-    seen = []
+    seen: list[bytes] = []
     for line in long_lines(_chunks(data, chunk)):
         assert line.number == len(seen) + 1
         if drain and line.number % 2:

@@ -62,7 +62,7 @@ def test_one_bad_line_costs_one_line() -> None:
 
 def test_a_quoted_cell_does_not_swallow_the_file() -> None:
     """A stray quote that finds its partner far below is taken for a fault of its own line."""
-    far = 'a,b\n"1,2\n' + "3,4\n" * 50 + '5,"6"\n'
+    far = 'a,b\n"1,2\n' + "3,4\n" * 50 + '5",6\n'
     rows = _rows(far)
     assert [row.line for row in rows if row.problem] == [2]
     assert len(rows) == 52

@@ -35,6 +35,7 @@ ALLOWED: Final = {
     "ISC License (ISCL)",
     "MIT License",
     "MIT",
+    "MIT-0",
     "MIT-CMU",
     "MPL-2.0",
     "Mozilla Public License 2.0 (MPL 2.0)",

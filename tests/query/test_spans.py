@@ -137,6 +137,7 @@ def test_no_text_breaks_the_reader(text: str) -> None:
         (("2024-09-30", "2024-10-07"), "30 September – 7 October 2024"),
         (("2023-12-31", "2024-01-01"), "31 December 2023 – 1 January 2024"),
         (("2024-10-05", "2024-10-07T12:00Z"), "5 October 2024 00:00 – 7 October 2024 14:00"),
+        (("2024-10-05T06:00", "2024-10-05T07:30"), "5 October 2024 06:00 – 07:30"),
     ],
 )
 def test_how_a_span_reads(typed: tuple[str, ...], label: str) -> None:

@@ -96,7 +96,7 @@ def test_conditions_decide_what_is_read(noting: Noting, where: str, expected: tu
     """Other stations and other times are not even asked for, nor are variables that the statement does not mention."""
     query = Query(noting)
     spans = query.spans(["07015", "IICHTE19"], "2024-10-05", utc=True)
-    assert sql(query, f"SELECT avg(temperature) FROM reports WHERE {where}", spans).height == 1
+    assert sql(query, "SELECT avg(temperature) FROM reports WHERE " + where, spans).height == 1
     assert noting.reads == [(*expected, ("temperature",))]
 
 

@@ -28,7 +28,10 @@ def rows(day: int, *reports: Row, stream: str = "s", name: str | None = None) ->
     extracted = datetime(2024, 11, day, tzinfo=UTC)
     origin = f"p/{stream}/{name or day}.csv"
     start = datetime(2024, 10, 1, tzinfo=UTC)
-    data = [("S", start + timedelta(minutes=m), t, h, w, extracted, origin, line) for line, (m, t, h, w) in enumerate(reports, 2)]
+    data = [
+        ("S", start + timedelta(minutes=m), t, h, w, extracted, origin, line)
+        for line, (m, t, h, w) in enumerate(reports, 2)
+    ]
     return split_days(pl.DataFrame(data, schema=SCHEMA, orient="row"))[KEY]
 
 
@@ -109,7 +112,7 @@ def test_the_order_of_arrival_does_not_matter(extractions: list[list[Row]]) -> N
 
 
 def _together(parts: list[DayRows], wanted: DayRows) -> DayRows | None:
-    """The rows of newer extractions for the instants of a late one, as the pipeline reads them from the landing zone."""
+    """The rows of newer extractions for the instants of a late one, as the pipeline reads them."""
     frames = [
         part.frame.with_columns(
             pl.lit("S").alias("station_id"),
@@ -151,7 +154,10 @@ def test_an_older_extraction_never_overwrites_a_newer_one() -> None:
     """It may only fill what is null."""
     stored = apply(None, rows(5, (0, 1.0, None, "N")))
     merged = merge(stored, rows(3, (0, 9.0, 50, "S"), (5, 2.0, None, None)))
-    assert values(merged.day) == {0: {"temperature": 1.0, "humidity": 50, "wind_direction": "N"}, 5: {"temperature": 2.0}}
+    assert values(merged.day) == {
+        0: {"temperature": 1.0, "humidity": 50, "wind_direction": "N"},
+        5: {"temperature": 2.0},
+    }
     assert (merged.counts.new, merged.counts.changed) == (1, 1)
 
 

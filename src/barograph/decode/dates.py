@@ -49,7 +49,7 @@ Refusal = tuple[int, str, str, str | None]
 def local_times(frame: pl.DataFrame) -> tuple[pl.Series, list[Refusal]]:
     """Each row's naive wall-clock time (Datetime), and the rows that have none.
 
-    `Time` with the row's `_day`, or `DateTime` where `Time` is empty. Where both are given and differ, the row is refused.
+    `Time` with the row's `_day`, or `DateTime` where `Time` is empty; a row in which both stand and differ is refused.
     """
     day = frame.get_column("_day")
     clock = _clock(frame)
@@ -57,11 +57,14 @@ def local_times(frame: pl.DataFrame) -> tuple[pl.Series, list[Refusal]]:
     refusals: list[Refusal] = []
     if "DateTime" in frame.columns:
         whole = frame.select(
-            pl.coalesce(_text("DateTime").str.to_datetime(form, time_unit="ms", strict=False) for form in _DATETIME_FORMATS)
+            pl.coalesce(
+                _text("DateTime").str.to_datetime(form, time_unit="ms", strict=False) for form in _DATETIME_FORMATS
+            )
         ).to_series()
         differ = (whole.is_not_null() & local.is_not_null() & (whole != local)).arg_true().to_list()
         refusals += [
-            (row, "DateTime", f"differs from Time {frame.item(row, 'Time')!r}", frame.item(row, "DateTime")) for row in differ
+            (row, "DateTime", f"differs from Time {frame.item(row, 'Time')!r}", frame.item(row, "DateTime"))
+            for row in differ
         ]
         empty_time = frame.select(pl.col("Time").is_null() | (pl.col("Time") == "")).to_series()
         local = pl.select(

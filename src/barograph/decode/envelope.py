@@ -7,7 +7,6 @@ by line, so that one bad line costs only itself and is named.
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -30,6 +29,8 @@ META: Final = (
     "_airbyte_data",
 )
 EXTRACTED: Final = ("_airbyte_extracted_at", "_airbyte_emitted_at")
+_OURS: Final = ("_line", "_extracted_at", "_day", "_text")
+"""Names that the house gives to its own columns; a feed's column of such a name is left out."""
 _SHOWN: Final = 120
 
 
@@ -43,7 +44,7 @@ class RawBatch:
     @property
     def columns(self) -> list[str]:
         """The data columns."""
-        return [name for name in self.frame.columns if name not in ("_line", "_extracted_at")]
+        return [name for name in self.frame.columns if name not in _OURS]
 
 
 def read_table(
@@ -58,7 +59,9 @@ def read_table(
         blocks = line_blocks(chunks, where=item.key, limit_bytes=limit_bytes)
         return _read_jsonl(item, blocks, known)
     raise FormatError(
-        f"cannot read {item.key.rpartition('/')[2]!r}", where=item.key, hint="land csv, jsonl (or .gz of these), or xlsx"
+        f"cannot read {item.key.rpartition('/')[2]!r}",
+        where=item.key,
+        hint="land csv, jsonl (or .gz of these), or xlsx",
     )
 
 
@@ -90,10 +93,12 @@ class _JsonReader:
     def batch(self, data: bytes, first: int) -> RawBatch:
         """The lines of a block; `first` is the number of its first line."""
         rejections: list[Rejection] = []
+        if self._envelope is None:
+            self.flat = self.flat or b'"_airbyte_data"' not in data
         frame = self._columns(data)
         if frame is None:
             lines, numbers, rejections = self._sift(data.split(b"\n"), first)
-            frame = self._columns(b"\n".join(lines))
+            frame = self._columns(b"\n".join(lines)) if lines else self._nothing()
             if frame is None:
                 raise FormatError("cannot be read as JSON lines", where=self.item.key, hint="sync again")
             places = pl.Series("_line", numbers, dtype=pl.Int32)
@@ -107,7 +112,6 @@ class _JsonReader:
             first = _parse(data[: data.find(b"\n")] if b"\n" in data else data)
             if not isinstance(first, dict):
                 return None
-            self.flat = self.flat or not isinstance(first.get("_airbyte_data"), dict)
             self._learn(first)
             meta = first.get("_airbyte_meta")
             self._envelope = sum(name in first for name in META) + (len(meta) if isinstance(meta, dict) else 0)
@@ -121,10 +125,13 @@ class _JsonReader:
                 frame = self._parse_block(data)
         return None if frame is None else _with_extraction(frame, self.item)
 
+    def _nothing(self) -> pl.DataFrame:
+        return _with_extraction(pl.DataFrame(schema=dict.fromkeys(self.fields, pl.String())), self.item)
+
     def _learn(self, value: dict[str, Any]) -> None:
         data = value if self.flat else value.get("_airbyte_data")
         if isinstance(data, dict):
-            self.fields += [key for key in data if key not in self.fields and key not in META]
+            self.fields += [key for key in data if key not in self.fields and key not in (*META, *_OURS)]
 
     def _parse_block(self, data: bytes) -> pl.DataFrame | None:
         text = pl.String()
@@ -158,8 +165,8 @@ class _JsonReader:
             if not line.strip():
                 continue
             value = _parse(line)
-            if isinstance(value, dict):
-                good.append(line if self.flat or isinstance(value.get("_airbyte_data"), dict) else orjson.dumps(value))
+            if isinstance(value, dict) and (self.flat or isinstance(value.get("_airbyte_data"), dict | None)):
+                good.append(line)
                 numbers.append(number)
             else:
                 rejections.append(_bad_line(self.item, number, line))
@@ -176,7 +183,7 @@ def _parse(line: bytes) -> Any:
 def _bad_line(item: LandedObject, number: int, line: bytes) -> Rejection:
     try:
         line.decode("utf-8")
-        reason = "the line is not a JSON object (cut short?)"
+        reason = "the line is not a JSON object, or holds none in _airbyte_data (cut short?)"
     except UnicodeDecodeError as error:
         reason = f"the line is not UTF-8 (byte {error.start})"
     return Rejection(item.key, reason, line=number, value=line[:_SHOWN].decode("utf-8", "backslashreplace"))
@@ -234,24 +241,25 @@ def _short(frame: pl.DataFrame, data: bytes, header: list[str]) -> bool:
 
 
 def _csv_slowly(item: LandedObject, data: bytes, first: int, header: list[str]) -> RawBatch:
+    """Record by record; one that cannot be read costs its first line only, and reading goes on with the next line."""
     rejections: list[Rejection] = []
     rows: list[list[str | None]] = []
     numbers: list[int] = []
-    text = data.decode("utf-8", "surrogateescape")
-    reader = csv.reader(io.StringIO(text, newline=""), strict=False)
-    while True:
-        line = first + reader.line_num
-        try:
-            fields = next(reader, None)
-        except csv.Error as error:
-            rejections.append(Rejection(item.key, f"not a CSV record ({error})", line=line))
-            continue
+    lines = data.decode("utf-8", "surrogateescape").split("\n")
+    at = 0
+    while at < len(lines):
+        text, line = lines[at], first + at
+        fields, stop = _csv_record(lines, at)
+        if stop > at + 1 and (fields is None or len(fields) != len(header)):
+            # An odd quote joined it to the records below.
+            fields, stop = None, at + 1
+        at = stop
+        shown = text[:_SHOWN].encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
         if fields is None:
-            break
-        shown = ",".join(fields)[:_SHOWN].encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-        if not fields:
+            rejections.append(Rejection(item.key, "not a CSV record (cut short?)", line=line, value=shown))
+        elif not fields:
             continue
-        if len(fields) != len(header):
+        elif len(fields) != len(header):
             reason = f"the record has {len(fields)} fields instead of {len(header)}"
             rejections.append(Rejection(item.key, reason, line=line, value=shown))
         elif any("\udc80" <= char <= "\udcff" for field in fields for char in field):
@@ -259,10 +267,24 @@ def _csv_slowly(item: LandedObject, data: bytes, first: int, header: list[str]) 
         else:
             rows.append([field or None for field in fields])
             numbers.append(line)
-    columns = dict(zip(header, zip(*rows, strict=True), strict=True)) if rows else {name: () for name in header}
+    columns = dict(zip(header, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(header, ())
     frame = pl.DataFrame(columns, schema=dict.fromkeys(header, pl.String()))
     frame = _with_extraction(frame, item).with_columns(pl.Series("_line", numbers, dtype=pl.Int32))
     return RawBatch(frame, rejections)
+
+
+def _csv_record(lines: Sequence[str], at: int) -> tuple[list[str] | None, int]:
+    """The fields of the record that begins on a line (None: it does not end, or is none), and the line after it."""
+    stop, quotes = at + 1, lines[at].count('"')
+    while quotes % 2 and stop < len(lines):
+        quotes += lines[stop].count('"')
+        stop += 1
+    if quotes % 2:
+        return None, stop
+    try:
+        return next(csv.reader(["\n".join(lines[at:stop]).removesuffix("\r")]), []), stop
+    except csv.Error:
+        return None, stop
 
 
 def _unwrap(item: LandedObject, rows: RawBatch, inner: _JsonReader) -> RawBatch:
@@ -279,7 +301,9 @@ def _unwrap(item: LandedObject, rows: RawBatch, inner: _JsonReader) -> RawBatch:
     frame = batch.frame.drop("_line", "_extracted_at").hstack(envelope)
     numbers = outer.get_column("_line")
     rejections = [
-        Rejection(item.key, "_airbyte_data is not a JSON object (cut short?)", line=numbers[bad.line or 0], value=bad.value)
+        Rejection(
+            item.key, "_airbyte_data is not a JSON object (cut short?)", line=numbers[bad.line or 0], value=bad.value
+        )
         for bad in batch.rejections
     ]
     return RawBatch(frame, rows.rejections + rejections)
@@ -299,22 +323,22 @@ def _with_extraction(frame: pl.DataFrame, item: LandedObject) -> pl.DataFrame:
     when = pl.lit(item.extracted_at, dtype=INSTANT)
     if present:
         text = pl.coalesce(present)
-        distinct = frame.select(text.alias("text")).unique()
+        distinct = frame.select(text.alias("_text")).unique()
         parsed = distinct.with_columns(
             pl.coalesce(
-                pl.col("text").cast(pl.Int64, strict=False).cast(INSTANT),
-                pl.col("text").str.to_datetime("%+", time_unit="ms", time_zone="UTC", strict=False),
-                pl.col("text").str.to_datetime("%F %T%.f", time_unit="ms", time_zone="UTC", strict=False),
+                pl.col("_text").cast(pl.Int64, strict=False).cast(INSTANT),
+                pl.col("_text").str.to_datetime("%+", time_unit="ms", time_zone="UTC", strict=False),
+                pl.col("_text").str.to_datetime("%F %T%.f", time_unit="ms", time_zone="UTC", strict=False),
                 when,
             ).alias("_extracted_at")
         )
         if parsed.height == 1:
             frame = frame.with_columns(pl.lit(parsed.item(0, "_extracted_at"), dtype=INSTANT).alias("_extracted_at"))
         else:
-            frame = frame.with_columns(text.alias("text")).join(
-                parsed, on="text", how="left", nulls_equal=True, maintain_order="left"
+            frame = frame.with_columns(text.alias("_text")).join(
+                parsed, on="_text", how="left", nulls_equal=True, maintain_order="left"
             )
     else:
         frame = frame.with_columns(when.alias("_extracted_at"))
     keep = [name for name in frame.columns if name not in META or name == "_airbyte_data"]
-    return frame.select(name for name in keep if name != "text")
+    return frame.select(name for name in keep if name != "_text")

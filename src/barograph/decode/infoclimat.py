@@ -44,8 +44,21 @@ _UNITS: Final = {
 }
 """Field -> our name of its unit, and the feed's (in `metadata`: "mean wind speed,km/h")."""
 
-COLUMNS: Final = {v.infoclimat: column_for(v.name, v.infoclimat, _UNITS[v.infoclimat][0]) for v in VARIABLES if v.infoclimat}
+COLUMNS: Final = {
+    v.infoclimat: column_for(v.name, v.infoclimat, _UNITS[v.infoclimat][0]) for v in VARIABLES if v.infoclimat
+}
 KNOWN: Final = ("id_station", "dh_utc", *COLUMNS)
+_USUAL: Final = (
+    "id_station",
+    "dh_utc",
+    "temperature",
+    "pression",
+    "humidite",
+    "point_de_rosee",
+    "vent_moyen",
+    "vent_direction",
+)
+"""Fields that every station of the network has."""
 _SHOWN: Final = 120
 # Infoclimat does not say a timezone; its stations in this box (metropolitan France and its borders) keep Paris time.
 _METROPOLITAN: Final = (41.0, 51.6, -5.6, 10.0)
@@ -76,7 +89,9 @@ def _records(item: LandedObject, opener: Opener, context: DecodeContext) -> Iter
         yield from _csv_records(item, opener(), context)
         return
     if not item.key.removesuffix(".gz").endswith(".jsonl"):
-        raise FormatError("is neither jsonl nor csv", where=item.key, hint="an Infoclimat answer is landed as JSON lines")
+        raise FormatError(
+            "is neither jsonl nor csv", where=item.key, hint="an Infoclimat answer is landed as JSON lines"
+        )
     for line in long_lines(opener()):
         pieces = iter(line)
         first = next((piece for piece in pieces if piece.strip()), None)
@@ -89,7 +104,9 @@ def _chained(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     yield from rest
 
 
-def _csv_records(item: LandedObject, chunks: Iterator[bytes], context: DecodeContext) -> Iterator[tuple[int, list[bytes]]]:
+def _csv_records(
+    item: LandedObject, chunks: Iterator[bytes], context: DecodeContext
+) -> Iterator[tuple[int, list[bytes]]]:
     """Answers in CSV cells; unlike lines of JSON these are held whole, within the limit of a record."""
     limit = context.record_mib << 20
     data = bytearray()
@@ -171,7 +188,9 @@ class _Answer:
             raise FormatError("is no Infoclimat answer (it has neither stations nor hourly)", where=self.item.key)
         self.extracted_at = _instant(head, self.item)
         self.columns = _columns(head.get("metadata") or {}, self.item.key)
-        described = [_station(entry) for entry in head.get("stations") or [] if isinstance(entry, dict) and entry.get("id")]
+        described = [
+            _station(entry) for entry in head.get("stations") or [] if isinstance(entry, dict) and entry.get("id")
+        ]
         self.known = {station.station_id: station for station in described}
         return Decoded(stations=[(station, self.extracted_at) for station in described])
 
@@ -262,8 +281,7 @@ class _Answer:
             fields |= orjson.loads(row).keys()
         for name in sorted(fields - {*KNOWN} - self.noted):
             self.noted.add(name)
-            absent = [field for field in ("id_station", "dh_utc", "temperature", "pression", "humidite", "point_de_rosee",
-                                          "vent_moyen", "vent_direction") if field not in fields]  # fmt: skip
+            absent = [field for field in _USUAL if field not in fields]
             if absent:
                 reason = f"unknown field, while {', '.join(map(repr, absent))} is absent; was it renamed?"
                 out.rejections.append(
@@ -313,7 +331,9 @@ def _columns(metadata: Mapping[str, Any], where: str) -> dict[str, Column]:
             continue
         if unit_of(columns[field].variable.dimension or "", declared) is None:
             raise FormatError(
-                f"declares {field} in {declared!r}, not {theirs!r}", where=where, hint="teach units.py this unit, then ingest"
+                f"declares {field} in {declared!r}, not {theirs!r}",
+                where=where,
+                hint="teach units.py this unit, then ingest",
             )
         columns[field] = column_for(columns[field].variable.name, field, declared)
     return columns
@@ -325,7 +345,9 @@ def _station(entry: Mapping[str, Any]) -> Station:
     latitude, longitude = _number(entry.get("latitude")), _number(entry.get("longitude"))
     elevation = _number(entry.get("elevation"))
     south, north, west, east = _METROPOLITAN
-    metropolitan = latitude is not None and longitude is not None and south <= latitude <= north and west <= longitude <= east
+    metropolitan = (
+        latitude is not None and longitude is not None and south <= latitude <= north and west <= longitude <= east
+    )
     return Station(
         str(entry["id"]),
         name=entry.get("name"),

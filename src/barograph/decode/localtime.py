@@ -103,17 +103,21 @@ def _single_pass(night: list[int], times: list[datetime | None], result: Convert
     leads_on = after is not None and after - times[last] <= WIDE * step  # type: ignore[operator]
     if leads_on and not continues:
         result.assumptions.append(
-            Assumption(first, last, "a gap hides the clock change; the rows were taken as the second pass of the repeated hour")
+            Assumption(
+                first, last, "a gap hides the clock change; the rows were taken as the second pass of the repeated hour"
+            )
         )
         return set(night)
     if after is not None or not continues:
         result.assumptions.append(
-            Assumption(first, last, "a gap hides the clock change; the rows were taken as the first pass of the repeated hour")
+            Assumption(
+                first, last, "a gap hides the clock change; the rows were taken as the first pass of the repeated hour"
+            )
         )
     return set()
 
 
 def _usual_step(times: list[datetime | None]) -> timedelta:
     known = [time for time in times if time is not None]
-    steps = [after - before for before, after in pairwise(known) if after > before]
-    return median(steps) if steps else timedelta(minutes=5)
+    steps = [(after - before).total_seconds() for before, after in pairwise(known) if after > before]
+    return timedelta(seconds=median(steps)) if steps else timedelta(minutes=5)

@@ -74,9 +74,7 @@ def parse_columns(frame: pl.DataFrame, columns: Sequence[Column]) -> tuple[pl.Da
     return pl.DataFrame(parsed) if parsed else pl.DataFrame(), bad
 
 
-def _one_by_one(
-    raw: pl.Series, values: pl.Series, odd: pl.Series, column: Column
-) -> tuple[pl.Series, list[BadCell]]:
+def _one_by_one(raw: pl.Series, values: pl.Series, odd: pl.Series, column: Column) -> tuple[pl.Series, list[BadCell]]:
     read: dict[str, float | None] = {}
     reasons: dict[str, str] = {}
     for text in raw.filter(odd).unique().to_list():
@@ -135,7 +133,9 @@ def compass_words(raw: pl.Series) -> tuple[pl.Series, pl.Series, list[BadCell]]:
     known = {text: _POINTS[word] for text, word in words.items() if word in _POINTS}
     empty = MISSING | _NO_DIRECTION
     reasons = {
-        text: "not one of the 16 points of the compass" for text, word in words.items() if word not in _POINTS and word not in empty
+        text: "not one of the 16 points of the compass"
+        for text, word in words.items()
+        if word not in _POINTS and word not in empty
     }
     degrees = raw.replace_strict({text: i * 22.5 for text, i in known.items()}, default=None, return_dtype=pl.Float64)
     points = raw.replace_strict({text: COMPASS[i] for text, i in known.items()}, default=None, return_dtype=pl.String)

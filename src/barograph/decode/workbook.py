@@ -10,7 +10,7 @@ import polars as pl
 from barograph.decode.base import DecodeContext
 from barograph.decode.envelope import RawBatch
 from barograph.errors import FormatError
-from barograph.formats.workbook import format_time, read_workbook, sheet_date
+from barograph.formats.workbook import format_time, plain_value, read_workbook, sheet_date
 from barograph.frame import INSTANT
 from barograph.model import LandedObject
 
@@ -20,7 +20,7 @@ def read_sheets(item: LandedObject, chunks: Iterable[bytes], context: DecodeCont
     data = b"".join(chunks)
     empty = True
     for sheet in read_workbook(data, name=item.key, limit_mib=context.unpacked_mib):
-        empty = False
+        empty = empty and not sheet.header
         columns: dict[str, list[str | None]] = {
             name: [_as_text(name, cells[place] if place < len(cells) else None) for _, cells in sheet.rows]
             for place, name in enumerate(sheet.header)
@@ -33,11 +33,14 @@ def read_sheets(item: LandedObject, chunks: Iterable[bytes], context: DecodeCont
         frame = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String()))
         yield RawBatch(
             frame.with_columns(
-                pl.Series("_line", numbers, dtype=pl.Int32), pl.lit(item.extracted_at, dtype=INSTANT).alias("_extracted_at")
+                pl.Series("_line", numbers, dtype=pl.Int32),
+                pl.lit(item.extracted_at, dtype=INSTANT).alias("_extracted_at"),
             )
         )
     if empty:
-        raise FormatError("is a workbook without any table", where=item.key, hint="one sheet per local day, titled DDMMYY")
+        raise FormatError(
+            "is a workbook without any table", where=item.key, hint="one sheet per local day, titled DDMMYY"
+        )
 
 
 def _as_text(name: str, cell: Any) -> str | None:
@@ -47,4 +50,4 @@ def _as_text(name: str, cell: Any) -> str | None:
         return format_time(cell)
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
-    return str(cell)
+    return str(plain_value(cell))

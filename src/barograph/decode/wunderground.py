@@ -79,7 +79,7 @@ class _Table:
 
     def decode(self, batch: RawBatch) -> Decoded:
         out = Decoded(rejections=batch.rejections)
-        frame = self._named(batch, out)
+        frame = self._named(batch)
         frame = self._without_blanks(frame, out)
         if not frame.is_empty() and self.held is not None:
             frame = pl.concat([self.held, frame], how="diagonal")
@@ -100,7 +100,7 @@ class _Table:
         self._drift(out)
         return out
 
-    def _named(self, batch: RawBatch, out: Decoded) -> pl.DataFrame:
+    def _named(self, batch: RawBatch) -> pl.DataFrame:
         """Columns under the table's own names (headers differ in blanks, case and a final dot)."""
         names = {_plain(name): name for name in (*KNOWN, "DateTime")}
         rename: dict[str, str] = {}
@@ -146,14 +146,17 @@ class _Table:
         self._note_columns(frame)
         local, why = dates.local_times(frame)
         converted = to_utc(local, self.timezone)
-        refused: dict[int, tuple[str, str, str | None]] = {row: (column, reason, value) for row, column, reason, value in why}
+        refused: dict[int, tuple[str, str, str | None]] = {
+            row: (column, reason, value) for row, column, reason, value in why
+        }
         for row in converted.missing:
             refused.setdefault(
                 row, ("Time", f"no such time in {self.timezone}: the clock went forward", _show(local[row]))
             )
         for row in converted.unclear:
             refused.setdefault(
-                row, ("Time", "the clock runs backwards more than once in the repeated hour of autumn", _show(local[row]))
+                row,
+                ("Time", "the clock runs backwards more than once in the repeated hour of autumn", _show(local[row])),
             )
         numbers, bad = parse_columns(frame, NUMBERS)
         points, degrees, odd_points = compass_words(frame.get_column(WIND))
@@ -165,7 +168,9 @@ class _Table:
         sheet = "" if frame.get_column("Sheet").is_null().all() or not self.item.key.endswith(".xlsx") else "Sheet"
         origin = pl.lit(self.item.key) if not sheet else pl.concat_str(pl.lit(self.item.key + "#"), pl.col(sheet))
         reports = reports.hstack(
-            frame.select(pl.col("_extracted_at").alias("extracted_at"), origin.alias("origin"), pl.col("_line").alias("line"))
+            frame.select(
+                pl.col("_extracted_at").alias("extracted_at"), origin.alias("origin"), pl.col("_line").alias("line")
+            )
         )
         if refused:
             out.rejections += [self._rejection(frame, row, *refused[row]) for row in sorted(refused)]
@@ -215,18 +220,24 @@ class _Table:
                 like = next((a for a in absent if guess and _plain(a) == guess[0]), None)
                 reason = f"unknown column, while {', '.join(map(repr, absent))} is absent"
                 reason += f"; renamed from {like!r}?" if like else "; was it renamed?"
-                out.rejections.append(
-                    Rejection(self.item.key, reason, column=name, station_id=self.station_id, rows=0)
-                )
+                out.rejections.append(Rejection(self.item.key, reason, column=name, station_id=self.station_id, rows=0))
             else:
                 out.notes.append(
-                    Note("info", f"column {name!r} is not known and was left out", {"object": self.item.key, "column": name})
+                    Note(
+                        "info",
+                        f"column {name!r} is not known and was left out",
+                        {"object": self.item.key, "column": name},
+                    )
                 )
         for name in wanted:
             without = [day for day, held in self.filled.items() if name not in held and not held & unknown]
             if without:
                 days = sorted(str(day) for day in without)
-                some = "" if len(without) == len(self.filled) else f" on {len(days)} of {len(self.filled)} days, {days[0]} the first"
+                some = (
+                    ""
+                    if len(without) == len(self.filled)
+                    else f" on {len(days)} of {len(self.filled)} days, {days[0]} the first"
+                )
                 out.notes.append(
                     Note("warning", f"column {name!r} holds no value{some}", {"object": self.item.key, "column": name})
                 )
@@ -238,5 +249,3 @@ def _plain(name: str) -> str:
 
 def _show(value: object) -> str | None:
     return None if value is None else str(value)
-
-

@@ -192,7 +192,9 @@ class _Scanner:
     def _take(self, token: bytes, otherwise: str = "is cut short or not JSON") -> None:
         found = self._peek()
         if found != token:
-            raise self._error(f"{otherwise} (expected {token.decode()!r}, found {found.decode('latin-1') or 'its end'!r})")
+            raise self._error(
+                f"{otherwise} (expected {token.decode()!r}, found {found.decode('latin-1') or 'its end'!r})"
+            )
         self._at += 1
 
     def _skip_space(self) -> None:
@@ -217,5 +219,7 @@ class _Scanner:
 
     def _error(self, what: str) -> FormatError:
         return FormatError(
-            f"{what}, at byte {self._dropped + self._at:,}", where=self._where, hint="its upload or its download did not finish"
+            f"{what}, at byte {self._dropped + self._at:,}",
+            where=self._where,
+            hint="its upload or its download did not finish",
         )

@@ -24,7 +24,7 @@ def line_blocks(
 ) -> Iterator[Block]:
     """Blocks of about `size` bytes that end at a line end; with `quoted`, at one outside of CSV's double quotes.
 
-    Raises LimitExceeded for a record longer than `limit_bytes`.
+    Raises LimitExceeded for a line longer than `limit_bytes`; a quoted record that long is cut at a line end.
     """
     line, held = 1, bytearray()
     for chunk in chunks:
@@ -32,6 +32,9 @@ def line_blocks(
         if len(held) < size:
             continue
         cut = _cut(held, quoted=quoted)
+        if not cut and len(held) > limit_bytes:
+            # A quote that never closes must not cost the rest of the object: its reader goes on at the next line.
+            cut = _cut(held, quoted=False)
         if cut:
             block = bytes(held[:cut])
             del held[:cut]

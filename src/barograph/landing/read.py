@@ -30,7 +30,7 @@ def open_object(zone: LandingZone, item: LandedObject, *, limit_mib: int) -> Ite
     if not first:
         raise FormatError("is empty (0 bytes)", where=item.key, hint="its upload did not finish; sync again")
     _check_name(item.key, first)
-    whole = chain([first], chunks)
+    whole: Iterator[bytes] = chain([first], chunks)
     if item.key.endswith(".gz"):
         whole = _gunzip(item.key, whole)
     return _limited(item.key, whole, limit_mib)

@@ -38,7 +38,7 @@ _EXACT: Final = float(2**53)
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """What a sync left: the generation's number, its objects, records and bytes; `changed` is False when none was due."""
+    """What a sync left: generation, objects, records and bytes; `changed` is False when nothing was due."""
 
     changed: bool
     generation: int
@@ -61,7 +61,12 @@ def land(
     with SpooledTemporaryFile(max_size=SPOOL_BYTES) as spool:
         digest, count = _spool(records, spool)
         last = _newest_manifest(zone, stream)
-        if last is not None and last["digest"] == digest and last["extension"] == extension and _whole(zone, stream, last):
+        if (
+            last is not None
+            and last["digest"] == digest
+            and last["extension"] == extension
+            and _whole(zone, stream, last)
+        ):
             return Landed(False, last["generation_id"], tuple(last["objects"]), count, 0)
         generation = 1 if last is None else last["generation_id"] + 1
         instant = _free_instant(zone, stream, started, None if last is None else last["extracted_at"])
@@ -71,7 +76,9 @@ def land(
             data = gzip.compress(body, 6, mtime=0) if compression == "gzip" else body
             key = object_key(zone.prefix, stream, instant, part, extension)
             if not zone.create(key, data, {"ab-generation-id": str(generation)}):
-                raise LandingError("exists already, and landed objects are never overwritten", where=key, hint="run again")
+                raise LandingError(
+                    "exists already, and landed objects are never overwritten", where=key, hint="run again"
+                )
             keys.append(key)
             size += len(data)
     manifest = {

@@ -101,7 +101,7 @@ class LandingZone:
     def _errors(self, where: str) -> Iterator[None]:
         try:
             yield
-        except (obstore_errors.NotFoundError, FileNotFoundError) as error:
+        except FileNotFoundError as error:
             raise LandingError(
                 "is not there", where=f"{self.url} {where}", hint="check the landing URL, the bucket and the prefix"
             ) from error
@@ -152,11 +152,11 @@ def _s3(bucket: str) -> stores.S3Store:
             retry_config={"max_retries": 5, "retry_timeout": RETRY_WINDOW},
         )
     except (obstore_errors.BaseError, ValueError) as error:
-        raise ConfigError(_first_line(error), where=f"landing s3://{bucket}", hint="check the AWS_* environment") from error
+        raise ConfigError(
+            _first_line(error), where=f"landing s3://{bucket}", hint="check the AWS_* environment"
+        ) from error
 
 
 def _first_line(error: BaseException) -> str:
     text = str(error).strip().split("\n")[0]
     return text[:300] or type(error).__name__
-
-

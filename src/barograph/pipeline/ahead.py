@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from queue import Full, Queue
-from typing import TypeVar
+from types import TracebackType
+from typing import Final, Generic, Self, TypeVar
 
 T = TypeVar("T")
+_POLL: Final = 0.1
 
 
 class _End:
@@ -18,46 +19,49 @@ class _End:
         self.error = error
 
 
-@contextmanager
-def ahead(items: Iterable[T]) -> Iterator[Iterator[T]]:
+class Ahead(Generic[T]):
     """The same items in the same order, at most one of them made in advance; an error comes where it would have.
 
     Leaving the block early stops the thread after the item at hand; the block never leaves a thread behind.
     """
-    queue: Queue[T | _End] = Queue(maxsize=1)
-    stopped = threading.Event()
 
-    def put(entry: T | _End) -> bool:
-        while not stopped.is_set():
+    def __init__(self, items: Iterable[T]) -> None:
+        self._items = items
+        self._queue: Queue[T | _End] = Queue(maxsize=1)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="barograph-ahead", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def __iter__(self) -> Iterator[T]:
+        while not isinstance(entry := self._queue.get(), _End):
+            yield entry
+        if entry.error is not None:
+            raise entry.error
+
+    def _work(self) -> None:
+        try:
+            for item in self._items:
+                if not self._put(item):
+                    return
+        except BaseException as error:  # noqa: BLE001 - carried over to the user of the items, whatever it is
+            self._put(_End(error))
+        else:
+            self._put(_End(None))
+
+    def _put(self, entry: T | _End) -> bool:
+        while not self._stopped.is_set():
             try:
-                queue.put(entry, timeout=0.1)
+                self._queue.put(entry, timeout=_POLL)
             except Full:
                 continue
             return True
         return False
-
-    def work() -> None:
-        try:
-            for item in items:
-                if not put(item):
-                    return
-            put(_End(None))
-        except BaseException as error:  # noqa: BLE001 - carried over to the user of the items, whatever it is
-            put(_End(error))
-
-    def take() -> Generator[T, None, None]:
-        while True:
-            entry = queue.get()
-            if isinstance(entry, _End):
-                if entry.error is not None:
-                    raise entry.error
-                return
-            yield entry
-
-    thread = threading.Thread(target=work, name="barograph-ahead", daemon=True)
-    thread.start()
-    try:
-        yield take()
-    finally:
-        stopped.set()
-        thread.join()

@@ -14,8 +14,18 @@ import polars as pl
 from barograph.decode import DecodeContext, Decoded, decode_object
 from barograph.errors import FormatError, LandingError, StoreUnavailable
 from barograph.landing import LandingZone, open_object
-from barograph.model import Counts, Coverage, LandedObject, LedgerEntry, ObjectReport, Rejection, Station, StationSummary, utc_now
-from barograph.pipeline.ahead import ahead
+from barograph.model import (
+    Counts,
+    Coverage,
+    LandedObject,
+    LedgerEntry,
+    ObjectReport,
+    Rejection,
+    Station,
+    StationSummary,
+    utc_now,
+)
+from barograph.pipeline.ahead import Ahead
 from barograph.quality import flag_gross_range
 from barograph.store.base import DayKey, StationDay, Store, StoredStation
 from barograph.store.merge import DayRows, Merged, merge_day, split_days
@@ -108,7 +118,7 @@ class _Work:
     def run(self) -> None:
         try:
             # The next piece is decoded while this one is merged and stored: two cores, two stages.
-            with ahead(decode_pieces(self.shared, self.item)) as pieces:
+            with Ahead(decode_pieces(self.shared, self.item)) as pieces:
                 for piece in pieces:
                     self._take(piece)
         finally:
@@ -134,8 +144,11 @@ class _Work:
             self.shared.journal.rejection(rejection, self.item.etag)
 
     def _flush(self, *, everything: bool) -> None:
-        """Merge what was decoded. Each station's last day is held back until the object ends, so that a day is merged
-        once, unless so many stations are under way that holding them would not be bounded."""
+        """Merge what was decoded.
+
+        Each station's last day is held back until the object ends, so that a day is merged once, unless so many
+        stations are under way that holding them would not be bounded.
+        """
         if not self._frames:
             return
         frame = pl.concat(self._frames, how="diagonal") if len(self._frames) > 1 else self._frames[0]
@@ -159,14 +172,16 @@ class _Work:
     def _note_span(self, frame: pl.DataFrame) -> None:
         if frame.is_empty():
             return
-        spans = frame.group_by("station_id").agg(pl.col("utc_time").min().alias("a"), pl.col("utc_time").max().alias("b"))
+        spans = frame.group_by("station_id").agg(
+            pl.col("utc_time").min().alias("a"), pl.col("utc_time").max().alias("b")
+        )
         for station_id, first, last in spans.iter_rows():
             a, b = self.spans.get(station_id, (first, last))
             self.spans[station_id] = (min(a, first), max(b, last))
         extracted = frame.get_column("extracted_at")
-        first, last = extracted.min(), extracted.max()
-        self.oldest = first if self.oldest is None else min(self.oldest, first)  # type: ignore[assignment]
-        self.newest = last if self.newest is None else max(self.newest, last)  # type: ignore[assignment]
+        ends: list[datetime] = pl.Series([extracted.min(), extracted.max()]).to_list()
+        self.oldest = min(ends if self.oldest is None else [self.oldest, *ends])
+        self.newest = max(ends if self.newest is None else [self.newest, *ends])
 
     def _later(self, frame: pl.DataFrame) -> dict[DayKey, DayRows]:
         """Reports of the same instants from newer extractions that were ingested before this (late) object.
@@ -188,7 +203,11 @@ class _Work:
                 rows = piece.frame.join(wanted, on=["station_id", "utc_time"], how="semi")
                 if not rows.is_empty():
                     found.append(flag_gross_range(rows))
-        return split_days(pl.concat(found, how="diagonal").sort("station_id", "utc_time", maintain_order=True)) if found else {}
+        return (
+            split_days(pl.concat(found, how="diagonal").sort("station_id", "utc_time", maintain_order=True))
+            if found
+            else {}
+        )
 
 
 def overlaps(span: tuple[datetime, datetime] | None, other: Coverage) -> bool:
@@ -204,9 +223,7 @@ def save_merged(
     waiting = list(days)
     for attempt in range(ATTEMPTS):
         stored = store.load_days(waiting)
-        merged = [
-            merge_day(key, stored.get(key), days[key], stream=stream, later=later.get(key)) for key in waiting
-        ]
+        merged = [merge_day(key, stored.get(key), days[key], stream=stream, later=later.get(key)) for key in waiting]
         to_write: list[StationDay] = [m.day for m in merged if m.day is not None]
         lost = store.save_days(to_write) if to_write else set()
         final |= {m.key: m for m in merged if m.key not in lost}
@@ -215,14 +232,20 @@ def save_merged(
             return list(final.values())
         time.sleep(random.uniform(0, min(0.5, 0.005 * 2**attempt)))  # noqa: S311 - jitter, not a secret
     raise StoreUnavailable(
-        f"{len(waiting)} station-days kept changing under us, {waiting[0]} among them", hint="run again, one job at a time"
+        f"{len(waiting)} station-days kept changing under us, {waiting[0]} among them",
+        hint="run again, one job at a time",
     )
 
 
 def describe(shared: Ingest, station: Station, described_at: datetime | None) -> None:
     """Record a station's description: configuration over feed, a later feed over an earlier one."""
     known = shared.stations.get(station.station_id)
-    if known is not None and known.described_at is not None and described_at is not None and described_at < known.described_at:
+    if (
+        known is not None
+        and known.described_at is not None
+        and described_at is not None
+        and described_at < known.described_at
+    ):
         station, described_at = known.station.over(station), known.described_at
     elif known is not None:
         station, described_at = station.over(known.station), described_at or known.described_at
@@ -234,4 +257,3 @@ def describe(shared: Ingest, station: Station, described_at: datetime | None) ->
     shared.store.put_stations({station: described_at})
     summary = StationSummary() if known is None else known.summary
     shared.stations[station.station_id] = StoredStation(station, summary, described_at)
-

@@ -156,7 +156,9 @@ class _Run:
             return
         now = self.job.store.objects()
         foreign = [entry for key, entry in now.items() if key not in known and key not in mine]
-        again = {_newer(now[key], other).key for key in mine if key in now for other in foreign if _meet(now[key], other)}
+        again = {
+            _newer(now[key], other).key for key in mine if key in now for other in foreign if _meet(now[key], other)
+        }
         shared.ledger.update(now)
         for key in sorted(again & set(shared.listed)):
             ingest_object(shared, shared.listed[key])

@@ -38,7 +38,9 @@ class Journal:
 
     def note(self, note: Note, etag: str) -> None:
         """An assumption or an oddity of an object; logged once for the same content."""
-        self._add(fact_id("note", note.msg, etag, *sorted(note.context.items())), note.type, note.msg, dict(note.context))
+        self._add(
+            fact_id("note", note.msg, etag, *sorted(note.context.items())), note.type, note.msg, dict(note.context)
+        )
 
     def _add(self, log_id: str, type: str, msg: str, context: dict[str, Any]) -> None:  # noqa: A002
         moment: datetime = utc_now()

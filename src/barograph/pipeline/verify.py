@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import polars as pl
 
-from barograph.frame import variables_in
+from barograph.frame import INSTANT, variables_in
 from barograph.model import RunReport, iso
 from barograph.pipeline.job import Job, ingest
 from barograph.store import open_store
@@ -102,7 +102,9 @@ def _compare(store: Store, fresh: Store, standing: set[str], report: RunReport) 
 _END: Final = date.max - timedelta(days=1)
 
 
-def _pairs(left: Iterator[StationDay], right: Iterator[StationDay]) -> Iterator[tuple[StationDay | None, StationDay | None]]:
+def _pairs(
+    left: Iterator[StationDay], right: Iterator[StationDay]
+) -> Iterator[tuple[StationDay | None, StationDay | None]]:
     """Both streams of days, matched by day."""
     a, b = next(left, None), next(right, None)
     while a is not None or b is not None:
@@ -135,7 +137,10 @@ class _Tally:
             self.values += stored.frame.height * len(known) - sum(stored.frame.select(known).null_count().row(0))
         joined = ours.join(theirs, on="utc_time", how="full", coalesce=True)
         joined = joined.with_columns(
-            pl.lit(None).alias(f"{name}__{side}") for name in names for side in "sl" if f"{name}__{side}" not in joined.columns
+            pl.lit(None).alias(f"{name}__{side}")
+            for name in names
+            for side in "sl"
+            if f"{name}__{side}" not in joined.columns
         )
         differs = [pl.col(f"{name}__s").ne_missing(pl.col(f"{name}__l")) for name in names]
         there = pl.col("__s").is_null() | pl.col("__l").is_null()
@@ -147,7 +152,9 @@ class _Tally:
         line = row["__line__s"] if row["__s"] else row["__line__l"]
         if row["__l"] is None:
             gone = origin.partition("#")[0] not in self.standing
-            self._add(Difference("unproven" if gone else "extra", station_id, row["utc_time"], None, None, None, origin, line))
+            self._add(
+                Difference("unproven" if gone else "extra", station_id, row["utc_time"], None, None, None, origin, line)
+            )
             return
         if row["__s"] is None:
             self._add(Difference("missing", station_id, row["utc_time"], None, None, None, origin, line))
@@ -169,10 +176,12 @@ class _Tally:
 def _side(day: StationDay | None, side: str) -> pl.DataFrame:
     """A day's values with its origins spelled out, its columns marked by side."""
     if day is None:
-        schema = {
-            "utc_time": pl.Datetime("ms", "UTC"), f"__{side}": pl.Boolean, f"__origin__{side}": pl.String,
-            f"__line__{side}": pl.Int32,
-        }  # fmt: skip
+        schema: dict[str, pl.DataType] = {
+            "utc_time": INSTANT,
+            f"__{side}": pl.Boolean(),
+            f"__origin__{side}": pl.String(),
+            f"__line__{side}": pl.Int32(),
+        }
         return pl.DataFrame(schema=schema)
     origins = dict(enumerate(day.sources))
     return day.frame.select(

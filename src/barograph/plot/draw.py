@@ -86,8 +86,9 @@ def _draw_trace(axes: Axes, trace: Trace, view: View) -> NDArray[np.float64]:
         return np.array([0.0, 360.0])
     if (summed := amounts(trace, view)) is not None:
         bars, bucket = summed
-        width = bucket[2].total_seconds() * (0.5 if trace.right else 0.9)
-        axes.bar(seconds(bars["utc_time"]), bars["total"].to_numpy(), width, color=trace.colour, linewidth=0, zorder=3)
+        width, alpha = bucket[2].total_seconds() * (0.5 if trace.right else 0.9), 0.6 if trace.right else 1
+        style: dict[str, Any] = {"color": trace.colour, "alpha": alpha, "linewidth": 0}
+        axes.bar(seconds(bars["utc_time"]), bars["total"].to_numpy(), width, zorder=3, **style)
         return bars["total"].to_numpy()
     if trace.style == "bars":
         return _draw_bars(axes, trace, view)
@@ -185,9 +186,9 @@ def _limit(axes: Axes, panel: Panel, values: NDArray[np.float64]) -> None:
         low, high = low - short, high + short
     air = (high - low) * 0.08
     axes.set_ylim(low - air * (0.6 if panel.low is None else 0.25), high + air * (1 if panel.high is None else 0.35))
-    axes.yaxis.set_major_locator(
-        FixedLocator(panel.ticks) if panel.ticks else MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10], min_n_ticks=3)
-    )
+    bottom, top = axes.get_ylim()
+    found = panel.ticks or MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10], min_n_ticks=3).tick_values(bottom, top)
+    axes.yaxis.set_major_locator(FixedLocator([tick for tick in found if bottom <= tick <= top]))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
 
 
@@ -243,5 +244,5 @@ def _write_farthest(axes: Axes, beyond: list[Beyond]) -> None:
 
 
 def plain(value: float) -> str:
-    """A number as it is printed: no needless digits, a true minus."""
-    return f"{value:.10g}".replace("-", "\N{MINUS SIGN}")
+    """A number as it is printed: two decimals at most, no needless digits, a true minus."""
+    return f"{round(value, 2):.10g}".replace("-", "\N{MINUS SIGN}")

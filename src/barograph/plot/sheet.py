@@ -92,32 +92,40 @@ class Sheet:
                 _plain(side)
         self._shade(axes)
         axes.grid(axis="y", color=GRID, linewidth=0.7)
-        for on_right, corner in ((False, 0.0), (True, 1.0)):
-            traces = [trace for trace in reversed(panel.traces) if trace.right is on_right]
-            if traces:
-                axes.add_artist(self._legend(axes, traces, corner))
+        self._legends(axes, panel)
         return axes
 
-    def _legend(self, axes: Axes, traces: Sequence[Trace], corner: float) -> AnchoredOffsetbox:
-        """The names of `traces` with their colours, units and ranges, in a row above the panel."""
+    def _legends(self, axes: Axes, panel: Panel) -> None:
+        """The names of the panel's traces above it, those of the right axis at the right; with ranges if there is room."""
+        for ranges in (True, False):
+            rows = [self._legend(axes, panel, on_right=on_right, ranges=ranges) for on_right in (False, True)]
+            boxes = [row for row in rows if row is not None]
+            if sum(box.get_window_extent().width for box in boxes) / DPI < WIDTH - LEFT - RIGHT - 0.2 or not ranges:
+                for box in boxes:
+                    axes.add_artist(box)
+                return
+
+    def _legend(self, axes: Axes, panel: Panel, *, on_right: bool, ranges: bool) -> AnchoredOffsetbox | None:
+        """Names with their colours, units and ranges, in a row; None without traces on that side."""
         items: list[Artist] = []
-        for trace in traces:
-            items += [
-                _swatch(trace, bars=amounts(trace, self.view) is not None),
-                _words(self._name(trace), INK),
-                _words(self._range(trace), MUTED),
-            ]
-            items += [_words("", INK)]
-        row = HPacker(children=items[:-1], align="center", pad=0, sep=5)
-        return AnchoredOffsetbox(
-            loc="lower right" if corner else "lower left",
-            child=row,
+        for trace in reversed(panel.traces):
+            if trace.right is not on_right:
+                continue
+            items += [_swatch(trace, bars=amounts(trace, self.view) is not None), _words(self._name(trace), INK)]
+            items += [_words(self._range(trace) if ranges else trace.unit, MUTED), _words("", INK)]
+        if not items:
+            return None
+        box = AnchoredOffsetbox(
+            loc="lower right" if on_right else "lower left",
+            child=HPacker(children=items[:-1], align="center", pad=0, sep=5),
             pad=0,
             borderpad=0.3,
             frameon=False,
-            bbox_to_anchor=(corner, 1.0),
+            bbox_to_anchor=(1.0 if on_right else 0.0, 1.0),
             bbox_transform=axes.transAxes,
         )
+        box.set_figure(self.figure)
+        return box
 
     def _name(self, trace: Trace) -> str:
         summed = amounts(trace, self.view)

@@ -38,7 +38,8 @@ class Span:
         first, after = self.start.astimezone(zone), self.end.astimezone(zone)
         if self.start == _midnight(first.date(), zone) and self.end == _midnight(after.date(), zone):
             return _days_label(first.date(), after.date() - timedelta(days=1))
-        return f"{_time_label(first)} – {_time_label(after)}"
+        end = f"{after:%H:%M}" if first.date() == after.date() else _time_label(after)
+        return f"{_time_label(first)} – {end}"
 
 
 def local_day(day: date, timezone: str) -> tuple[datetime, datetime]:

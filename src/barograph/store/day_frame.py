@@ -8,6 +8,8 @@ so that every loaded day has `extracted_at`, `source`, `line` and whole triples.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
+from operator import lt
 from typing import Final
 
 import polars as pl
@@ -76,8 +78,10 @@ def _check_types(day: StationDay, columns: dict[str, pl.Series]) -> None:
 
 def _check_instants(day: StationDay, instants: pl.Series) -> tuple[int, int]:
     """The first and the last of a day's instants (ms)."""
-    first, last = instants[0], instants[-1]
-    if not instants.is_sorted() or instants.n_unique() != len(instants):
+    # Over a list it takes 15 µs, n_unique or diff take ten times that before they start.
+    values: list[int] = instants.to_list()
+    first, last = values[0], values[-1]
+    if not all(map(lt, values, islice(values, 1, None))):
         raise _refused(day, "utc_time is not unique and ascending")
     midnight = (day.key.day.toordinal() - EPOCH_ORDINAL) * MS_PER_DAY
     if not midnight <= first <= last < midnight + MS_PER_DAY:

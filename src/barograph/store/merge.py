@@ -18,7 +18,7 @@ from typing import Final
 import polars as pl
 
 from barograph.frame import FLAG, FLAG_SUFFIX, INSTANT, OVERRIDE_SUFFIXES, SOURCE, dtype_of, flags_in, variables_in
-from barograph.model import Counts, Note, Rejection
+from barograph.model import Counts, Note, Rejection, iso
 from barograph.store.base import DayKey, StationDay
 
 _PLACE: Final = ("extracted_at", "source", "line")
@@ -123,10 +123,9 @@ def merge_day(
     for layer in () if later is None else _layers(_reindexed(later.frame, later.origins, origins)):
         base = layer if base is None else fold.fold(base, layer, confirm=True)
     fold.conflicts.clear()
-    merged = base
-    for number, layer in enumerate(layers):
-        merged = layer if merged is None else fold.fold(merged, layer, within=number > 0)
-    assert merged is not None
+    merged = layers[0] if base is None else fold.fold(base, layers[0])
+    for layer in layers[1:]:
+        merged = fold.fold(merged, layer, within=True)
     before = merged.clear() if base is None else base
     outcome.rejections = fold.conflicts
     _count(outcome, before, merged, frame, len(fold.conflicts))
@@ -184,7 +183,7 @@ class _Fold:
     def fold(
         self, old: pl.DataFrame, new: pl.DataFrame, *, within: bool = False, confirm: bool = False
     ) -> pl.DataFrame:
-        """`within`: both come from one reading of one object. `confirm`: equal values move to their newer place, too."""
+        """`within`: both come from one reading of one object; `confirm`: equal values move to their newer place."""
         variables = variables_in({*old.columns, *new.columns})
         flags = flags_in({*old.columns, *new.columns})
         both = (
@@ -216,9 +215,10 @@ class _Fold:
         """Whether the incoming row comes before the stored place in precedence (see the module)."""
         ne, ns, nl = (pl.col(name + _NEW) for name in _PLACE)
         oe, os, ol = pl.col(extracted_at), pl.col(source), pl.col(line)
+        new_object, old_object = self._objects(ns), self._objects(os)
         # The very same place again (nl == ol) is the object read anew, perhaps after it was mended in place.
-        return (ne > oe) | ((ne == oe) & (
-            (self._objects(ns) > self._objects(os)) | ((self._objects(ns) == self._objects(os)) & (nl <= ol))))  # fmt: skip
+        first = (new_object == old_object) & (nl <= ol)
+        return (ne > oe) | ((ne == oe) & ((new_object > old_object) | first))
 
     def _objects(self, source: pl.Expr) -> pl.Expr:
         return source.replace_strict(self.object_of, default=None, return_dtype=pl.Int32)
@@ -268,16 +268,17 @@ class _Fold:
             if (flag := name + FLAG_SUFFIX) in flags:
                 exprs.append(pl.when(win).then(pl.col(flag + _NEW)).otherwise(pl.col(flag)).alias(flag))
             for place, suffix in zip(_PLACE, _SUFFIXES, strict=True):
-                held = pl.col(name + suffix)
-                old_place = pl.coalesce(held, pl.col(place)) if suffix == "_extracted_at" else (
-                    pl.when(pl.col(name + "_extracted_at").is_not_null()).then(held).otherwise(pl.col(place)))  # fmt: skip
-                incoming = pl.col(name + suffix + _NEW)
-                new_place = pl.when(pl.col(name + "_extracted_at" + _NEW).is_not_null()).then(incoming).otherwise(
-                    pl.col(place + _NEW))  # fmt: skip
+                old_place, new_place = _place(name, place, suffix, ""), _place(name, place, suffix, _NEW)
                 exprs.append(pl.when(win).then(new_place).otherwise(old_place).alias(f"{name}{suffix}__at"))
         exprs += [pl.when(moved).then(pl.col(p + _NEW)).otherwise(pl.col(p)).alias(p) for p in _PLACE]
         taken = both.select(exprs)
         return _with_overrides(taken, variables, flags)
+
+
+def _place(name: str, place: str, suffix: str, side: str) -> pl.Expr:
+    """One part of where a value comes from: its own, else its report's."""
+    own = pl.col(name + "_extracted_at" + side).is_not_null()
+    return pl.when(own).then(pl.col(name + suffix + side)).otherwise(pl.col(place + side))
 
 
 def _complete(frame: pl.DataFrame, variables: list[str], flags: list[str]) -> pl.DataFrame:
@@ -356,8 +357,8 @@ def _vanished(
         "station_id": key.station_id,
         "day": key.day.isoformat(),
         "reports": gone.height,
-        "first": f"{instants.min():%Y-%m-%dT%H:%M:%SZ}",
-        "last": f"{instants.max():%Y-%m-%dT%H:%M:%SZ}",
+        "first": iso(min(instants.to_list())),
+        "last": iso(max(instants.to_list())),
         "object": origins[newest].partition("#")[0],
     }
     text = f"{gone.height} reports of {key} are no longer in the source; the record keeps them"

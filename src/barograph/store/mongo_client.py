@@ -122,7 +122,7 @@ class MongoLink:
                     raise StoreUnavailable(
                         f"no answer to {what} for {elapsed:.0f} s: {_reason(error)}",
                         where=self.url,
-                        hint="check that the servers run and have a primary (`barograph replica status`), then run again",
+                        hint="check its servers and their primary (`barograph replica status`), then run it again",
                     ) from error
             time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads clients, guards nothing
             pause = min(pause * 2, LONGEST_PAUSE)
@@ -161,12 +161,8 @@ def _code(error: PyMongoError) -> int | None:
 def _reason(error: PyMongoError) -> str:
     """The driver's text without its dump of the topology or of the reply."""
     if isinstance(error, BulkWriteError):
-        texts = [
-            item.get("errmsg", "")
-            for key in ("writeErrors", "writeConcernErrors")
-            for item in error.details.get(key, [])
-        ]
-        text = texts[0] if texts else str(error)
+        errors = [*error.details.get("writeErrors", []), *error.details.get("writeConcernErrors", [])]
+        text = str(errors[0].get("errmsg", error)) if errors else str(error)
     elif isinstance(error, OperationFailure) and error.details:
         text = str(error.details.get("errmsg", error))
     else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from barograph.faces.cli.command import App, command, json_option, pass_app
+from barograph.faces.cli.command import App, Failure, command, json_option, pass_app
 from barograph.faces.cli.complete import connection_names
 
 if TYPE_CHECKING:
@@ -101,8 +101,9 @@ def rebuild(app: App, *, yes: bool, as_json: bool) -> None:
     from barograph.pipeline import rebuild as rebuild_job
 
     with app.job() as job:
-        if not yes and sys.stdin.isatty():
-            click.confirm(f"Empty the record in {job.store.url} and make it again?", abort=True, err=True)
+        question = f"Empty the record in {job.store.url} and make it again?"
+        if not yes and sys.stdin.isatty() and not click.confirm(question, err=True):
+            raise Failure("not done; the record is as it was", "--yes does not ask")
         report = rebuild_job(job)
     _finish(app, report, as_json=as_json)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from barograph.faces.cli.render import duration, size
+from barograph.faces.cli.render import count, duration, size
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -73,15 +73,15 @@ class Lines:
         """Tell what the stage amounted to."""
         read = f", {size(self._done)}" if self._done else ""
         took = duration(time.monotonic() - self._began)
-        noun = {"sync": "connections", "ingest": "objects"}.get(self._stage, "items")
-        click.echo(f"{self._stage}: {self._items} {noun}{read}, {took}", err=True)
+        noun = {"sync": "connection", "ingest": "object"}.get(self._stage, "item")
+        click.echo(f"{self._stage}: {count(self._items, noun)}{read}, {took}", err=True)
 
 
 class Bar:
     """A bar in bytes with the current object; gone when the work is done."""
 
     def __init__(self, console: Console) -> None:
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
         self._width = console.width
         self._progress: RichProgress = Progress(
@@ -90,23 +90,23 @@ class Bar:
             BarColumn(bar_width=24),
             TextColumn("{task.fields[amount]}"),
             TimeElapsedColumn(),
-            TimeRemainingColumn(compact=True),
             TextColumn("{task.fields[name]}", markup=False),
             console=console,
             transient=True,
         )
         self._task: TaskID | None = None
         self._total = self._done = 0
+        self._began = 0.0
 
     def start(self, stage: str, total: int) -> None:
         """Show the bar of a stage; without a total it only moves."""
         self._progress.start()
-        self._total, self._done = total, 0
+        self._total, self._done, self._began = total, 0, time.monotonic()
         self._task = self._progress.add_task(stage, total=total or None, name="", amount=self._amount())
 
     def item(self, name: str) -> None:
         """Show what is worked on; of a long key its end."""
-        room = max(12, self._width - 76)
+        room = max(12, self._width - 68)
         shown = name if len(name) <= room else "…" + name[1 - room :]
         if self._task is not None:
             self._progress.update(self._task, name=shown)
@@ -118,7 +118,11 @@ class Bar:
             self._progress.update(self._task, advance=amount, amount=self._amount())
 
     def _amount(self) -> str:
-        return f"{size(self._done)} of {size(self._total)}" if self._total else ""
+        if not self._total:
+            return ""
+        left = (time.monotonic() - self._began) * (self._total - self._done) / self._done if self._done else 0.0
+        ahead = f", {duration(left)} left" if left >= 1 else ""
+        return f"{size(self._done)} of {size(self._total)}{ahead}"
 
     def finish(self) -> None:
         """Take the bar away."""

@@ -139,7 +139,9 @@ def _plain(answer: pl.DataFrame) -> list[list[Any]]:
             return iso(value) if value.tzinfo else value.isoformat()
         if isinstance(value, list):
             return [plain(item) for item in value]
-        return value if value is None or isinstance(value, int | float | str | dict) else str(value)
+        if isinstance(value, dict):
+            return {key: plain(item) for key, item in value.items()}
+        return value if value is None or isinstance(value, int | float | str) else str(value)
 
     return [[plain(value) for value in row] for row in answer.iter_rows()]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from barograph.faces.cli import render
@@ -51,11 +52,12 @@ def show_run(report: RunReport, *, prefix: str = "barograph") -> None:
 
 
 def _rejected(report: RunReport, prefix: str) -> None:
-    shown = min(SHOWN_REJECTIONS, len(report.rejections))
-    first = f", the first {shown}" if shown < report.rejections_total else ""
-    render.say(Cell(f"Rejected ({number(report.rejections_total)}{first})", STRONG))
-    show_rejections(report.rejections[:shown])
-    if shown < report.rejections_total:
+    told = f"Rejected: {count(report.reports.rejected, 'row')}"
+    if len(report.rejections) < report.rejections_total:
+        told += f" ({number(report.rejections_total)} log entries, of which these are the first)"
+    render.say(Cell(told, STRONG))
+    hidden = show_rejections(report.rejections)
+    if hidden or len(report.rejections) < report.rejections_total:
         # What an earlier run has logged of the same content stands under that run.
         run = "" if report.command == "rebuild" else f" --run {report.run_id}"
         render.say(Cell("all of them:", QUIET))
@@ -83,7 +85,8 @@ def show_objects(report: RunReport) -> None:
     """What became of each object; of very many the ones that matter."""
     objects = list(report.objects)
     if not objects:
-        render.say(f"Nothing to ingest: {count(report.skipped, 'object')} of the landing zone known already.")
+        known = f"{count(report.skipped, 'object')} known already" if report.skipped else "the landing zone is empty"
+        render.say(f"Nothing to ingest: {known}.")
         return
     if len(objects) > SHOWN_OBJECTS:
         objects.sort(key=lambda item: (item.error is None, -item.reports.rejected, -item.reports.new))
@@ -111,23 +114,35 @@ def _counts(counts: Counts) -> tuple[Cell, ...]:
     return new, changed, unchanged, Cell(number(counts.rejected), BAD if counts.rejected else QUIET)
 
 
-def show_rejections(rejections: Sequence[Rejection]) -> None:
-    """Where each refused row stands, what it said, and why it is not in the record."""
+def show_rejections(rejections: Sequence[Rejection]) -> int:
+    """Where each refused row stands, what it said, and why it is not in the record; returns how many are not shown.
+
+    Neighbours that differ in nothing but their row stand on one line.
+    """
+    groups = [list(group) for _, group in groupby(rejections, key=_kind)]
+    shown = groups[:SHOWN_REJECTIONS]
     render.table(
         [Column("where", wrap=True), "column", "value", Column("reason", wrap=True)],
         [
-            (place(rejection), rejection.column or "", Cell(_short(rejection.value), BAD), rejection.reason)
-            for rejection in rejections
+            (_places(group), group[0].column or "", Cell(_short(group[0].value), BAD), group[0].reason)
+            for group in shown
         ],
     )
+    return sum(map(len, groups[SHOWN_REJECTIONS:]))
 
 
-def place(rejection: Rejection) -> str:
-    """The object's name (without its folders), sheet, row and line."""
-    parts = [rejection.object.rpartition("/")[2]]
-    parts += [f"sheet {rejection.sheet}"] if rejection.sheet is not None else []
-    parts += [f"row {rejection.row}"] if rejection.row is not None else []
-    parts += [f"line {rejection.line}"] if rejection.line is not None else []
+def _kind(rejection: Rejection) -> tuple[str | None, ...]:
+    return rejection.object, rejection.sheet, rejection.column, rejection.value, rejection.reason
+
+
+def _places(group: Sequence[Rejection]) -> str:
+    """The object's name (without its folders), sheet, rows and lines."""
+    first, last = group[0], group[-1]
+    parts = [first.object.rpartition("/")[2]]
+    parts += [f"sheet {first.sheet}"] if first.sheet is not None else []
+    for name, low, high in (("row", first.row, last.row), ("line", first.line, last.line)):
+        if low is not None:
+            parts.append(f"{name} {low}" if high is None or high == low else f"{name}s {low}–{high}")
     return ", ".join(parts)
 
 

@@ -1,0 +1,3 @@
+"""Fixtures for every test: servers to talk to, and how hypothesis looks for examples."""
+
+pytest_plugins = ["tests.support.fixtures_servers", "tests.support.hypothesis_profiles"]
