@@ -2,7 +2,7 @@
 # pyproject.toml changed. Needs make, and Python 3.11 or later with its venv module; another one: make PYTHON=python3.12
 
 PYTHON ?= python3
-ARGS ?=
+ARGS :=
 
 VENV := .venv
 BIN := $(VENV)/bin

@@ -48,7 +48,7 @@ TABLES: Final[dict[str, dict[str, Option]]] = {
     },
     "ingest": {
         "rejected_threshold": Option(float, 0.0, "share of a run's report rows that may be rejected before it exits 3"),
-        "batch_rows": Option(int, 200_000, "report rows held in memory before they are merged into the store"),
+        "batch_rows": Option(int, 50_000, "report rows held in memory before they are merged into the store"),
     },
     "limits": {
         "http_timeout": Option(float, 30.0, "seconds without an answer, or a byte of it, before a server is given up"),
@@ -135,7 +135,7 @@ class Settings:
     connections: Mapping[str, Connection] = field(default_factory=dict)
     limits: Limits = Limits()
     rejected_threshold: float = 0.0
-    batch_rows: int = 200_000
+    batch_rows: int = 50_000
     config_file: Path | None = None
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import sys
 import tomllib
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -88,6 +91,35 @@ def test_the_lock_holds_what_the_project_declares() -> None:
         assert canonicalize_name(wanted.name) in pins, f"{wanted} is not locked: run `make lock`"
         pin = next(iter(pins[canonicalize_name(wanted.name)][0].specifier)).version
         assert wanted.specifier.contains(pin), f"{wanted} is locked to {pin}: run `make lock`"
+
+
+def imported(folder: str) -> dict[str, str]:
+    """Top-level names that a folder's modules import, each with one place that does."""
+    found: dict[str, str] = {}
+    for path in sorted((ROOT / folder).glob("**/*.py")):
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names = [node.module]
+            found |= {name.split(".")[0]: str(path.relative_to(ROOT)) for name in names}
+    ours = {"barograph", "benchmarks", "tests"}
+    return {name: where for name, where in found.items() if name not in sys.stdlib_module_names | ours}
+
+
+@pytest.mark.parametrize("folder", ["src", "tests", "benchmarks"])
+def test_what_is_imported_is_declared(folder: str) -> None:
+    """No import works only because some other package happens to bring it; tests may use the development group."""
+    project = PROJECT["project"]
+    texts = [*project["dependencies"], *(text for extra in project["optional-dependencies"].values() for text in extra)]
+    wanted = {Requirement(text).name for text in texts} if folder == "src" else {item.name for item in declared()}
+    providers = metadata.packages_distributions()
+    names = {canonicalize_name(name) for name in wanted}
+    strays = {
+        name: where
+        for name, where in imported(folder).items()
+        if not {canonicalize_name(provider) for provider in providers.get(name, ())} & names
+    }
+    assert strays == {}
 
 
 def licences(name: str) -> set[str]:

@@ -64,7 +64,7 @@ def drawn(frame: pl.DataFrame, span: Span, station: Station = ICHTEGEM) -> Figur
 
 def written(figure: Figure) -> list[Text]:
     figure.canvas.draw()
-    return [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_text().strip()]
+    return [text for text in figure.findobj(Text) if text.get_text().strip()]
 
 
 def colour_count(png: bytes | Path, colour: str) -> int:
@@ -194,7 +194,7 @@ def test_a_value_alone_is_a_dot() -> None:
     lonely = DAY.start + timedelta(hours=12)
     kept = times.filter((times < DAY.start + timedelta(hours=3)) | (times == lonely))
     axes = drawn(reports(kept, temperature=10.0), DAY).axes[0]
-    dots = np.concatenate([np.asarray(group.get_offsets()) for group in axes.collections if len(group.get_offsets())])
+    dots = np.concatenate([np.atleast_2d(np.ma.asarray(group.get_offsets())) for group in axes.collections])
     assert [lonely.timestamp(), 10.0] in dots.tolist()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import polars as pl
 import pytest
@@ -68,7 +69,7 @@ def test_gaps_are_where_reports_are_missing(present: set[int]) -> None:
     assert all(b - a > step * 2.5 for a, b in found)
     assert not any(a < time < b for a, b in found for time in times)
     edges = [START, *times.to_list(), START + DAY]
-    covered = {pair for pair in zip(edges, edges[1:], strict=False) if pair[1] - pair[0] > step * 2.5}
+    covered = {pair for pair in pairwise(edges) if pair[1] - pair[0] > step * 2.5}
     assert covered == set(found)
 
 
@@ -140,3 +141,12 @@ def test_thinning_keeps_the_extremes() -> None:
     thin = series.thinned(points, START, START + 7 * DAY, cells=100)
     assert 100 < thin.height <= 200
     assert (thin["value"].min(), thin["value"].max()) == (0, 999)
+
+
+def test_flags_of_summed_amounts_stand_on_the_sums() -> None:
+    """A flagged amount is marked on its day's bar, once; on a day without a bar at zero."""
+    kept = reports(every(START, START + DAY, "1h"), precipitation_1h=0.5)
+    bars = series.buckets(kept, "precipitation_1h", DAILY, "UTC")
+    points = pl.DataFrame({"utc_time": at(60, 120, 3 * 1440), "value": [9.0, 9.0, 9.0]})
+    marked = series.on_buckets(points, bars, DAILY)
+    assert marked.rows() == [(START + DAY / 2, 12.0), (START + 3 * DAY, 0.0)]

@@ -44,7 +44,7 @@ def test_labels_say_what_is_new(typed: tuple[str, ...], labels: list[str]) -> No
 
 @settings(max_examples=40)
 @given(
-    st.datetimes(datetime(1970, 1, 1), datetime(2037, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
+    st.datetimes(datetime(1970, 1, 1), datetime(2037, 1, 1), timezones=st.just(UTC)),
     st.floats(0.1, 3000),
     st.sampled_from([PARIS, "UTC", "America/Sao_Paulo", "Asia/Kathmandu"]),
 )

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
@@ -82,16 +82,25 @@ class ReplicaSet:
         self.members: list[Member] = []
 
     @property
+    def hosts(self) -> str:
+        """The seed list."""
+        return ",".join(member.address for member in self.members)
+
+    @property
     def uri(self) -> str:
-        """The seed list with the set's name; append nothing, or `&option=value`."""
+        """The URI of the set; `&option=value` may be appended."""
         return self.uri_of("")
 
     def uri_of(self, database: str) -> str:
-        """The URI of one database of this set."""
-        hosts = ",".join(member.address for member in self.members)
-        return f"mongodb://{hosts}/{database}?replicaSet={self.name}"
+        """The URI of one database of the set."""
+        return f"mongodb://{self.hosts}/{database}?replicaSet={self.name}"
 
-    def __enter__(self) -> ReplicaSet:
+    def drop(self, database: str) -> None:
+        """Remove a database."""
+        with MongoClient[dict[str, Any]](self.uri) as client:
+            client.drop_database(database)
+
+    def __enter__(self) -> Self:
         try:
             for number in range(MEMBERS):
                 self.members.append(Member(free_port(), self.folder / f"member{number}"))
@@ -143,12 +152,13 @@ class ReplicaSet:
         }
         command = [str(self.mongod), *(str(part) for option in options.items() for part in option)]
         command += ["--logappend", "--nounixsocket", "--setParameter", "diagnosticDataCollectionEnabled=false"]
+        command += ["--setParameter", "enableTestCommands=1"]  # for configureFailPoint
         member.process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            preexec_fn=_die_with_parent,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 - one system call, no lock that a thread could hold
         )
         self._until(lambda: self._answers(member), f"mongod on {member.address} does not answer")
 

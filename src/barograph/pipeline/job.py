@@ -133,10 +133,20 @@ class _Run:
             count = sum(item.stream == stream for item in listed.values())
             text = f"stream {stream!r} has {count} objects, but no connection names it; they were not ingested"
             self.journal.event("warning", text, stream=stream)
+        shared.touched |= self._left_unsummed(ledger)
         mine = [item for item in listed.values() if item.stream in shared.contexts]
         waiting = [item for item in mine if _is_due(item, ledger.get(item.key))]
         self.skipped = len(mine) - len(waiting)
         return shared, waiting
+
+    def _left_unsummed(self, ledger: Mapping[str, LedgerEntry]) -> set[str]:
+        """Stations of objects that a run stored and then died before it summed them up.
+
+        Run ids begin with their start, so the entries of a killed run stand behind the last run that has a report.
+        """
+        finished = max((str(report["run_id"]) for report in self.job.store.runs(limit=1)), default="")
+        left = [entry for entry in ledger.values() if (entry.run_id or "") > finished]
+        return {coverage.station_id for entry in left for coverage in entry.coverage}
 
     def _ingest(self, shared: Ingest, item: LandedObject) -> None:
         report, rejections = ingest_object(shared, item)

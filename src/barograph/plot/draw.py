@@ -32,6 +32,7 @@ RING: Final = {series.FAIL: 46.0, series.SUSPECT: 30.0}
 SMALL: Final = 7.5
 
 Bucket = tuple[str, str, timedelta]
+Summed = tuple[pl.DataFrame, Bucket]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ def _broken(data: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
     return pl.concat([before.select(data.columns), data, after.select(data.columns)]).sort("utc_time")
 
 
-def amounts(trace: Trace, view: View) -> tuple[pl.DataFrame, Bucket] | None:
+def amounts(trace: Trace, view: View) -> Summed | None:
     """Precipitation of a long span, summed up per day or longer (`total`), and the bucket; None for anything else."""
     if view.bucket is None or trace.style not in ("bars", "running"):
         return None
@@ -198,6 +199,8 @@ def _draw_flags(axes: Axes, trace: Trace, view: View) -> list[Beyond]:
     found: list[Beyond] = []
     for flag, colour in FLAG_COLOURS.items():
         points = series.flagged(view.frame, trace.variable, flag)
+        if (summed := amounts(trace, view)) is not None:
+            points = series.on_buckets(points, *summed)
         points = series.thinned(points, view.start, view.end)
         inside = points.filter(pl.col("value").is_between(low, high))
         x, y = seconds(inside["utc_time"]), inside["value"].to_numpy()
@@ -231,7 +234,7 @@ def _write_farthest(axes: Axes, beyond: list[Beyond]) -> None:
             far.text,
             ((far.x - left) / (right - left), 1 if far.above else 0),
             xycoords="axes fraction",
-            xytext=(6 * sign, 0 if far.above else 1),
+            xytext=(-4 * sign, -9 if far.above else 9),
             textcoords="offset points",
             ha="left" if sign > 0 else "right",
             va="top" if far.above else "bottom",

@@ -10,7 +10,7 @@ from typing import Final
 
 import polars as pl
 
-from barograph.frame import FLAG_SUFFIX, variables_in
+from barograph.frame import FLAG_SUFFIX, INSTANT, variables_in
 
 GAP_FACTOR: Final = 2.5
 RAW_POINTS: Final = 5000
@@ -148,6 +148,19 @@ def flagged(frame: pl.DataFrame, name: str, flag: int) -> pl.DataFrame:
     column = name + FLAG_SUFFIX
     chosen = frame.filter(pl.col(column) == flag) if column in frame.columns else frame.clear()
     return chosen.select("utc_time", pl.col(name).cast(pl.Float64).alias("value")).drop_nulls()
+
+
+def on_buckets(points: pl.DataFrame, bars: pl.DataFrame, bucket: tuple[str, str, timedelta]) -> pl.DataFrame:
+    """Flagged values as what stands for them in a long span: `utc_time` and `value` of the tops of their `buckets`.
+
+    A bucket in which nothing but flagged values lies has no top; its values stand at zero.
+    """
+    tops = bars.select(pl.col("utc_time").cast(INSTANT).alias("middle"), "total").sort("middle")
+    found = points.sort("utc_time").join_asof(tops, left_on="utc_time", right_on="middle", strategy="nearest")
+    inside = ((pl.col("middle") - pl.col("utc_time")).abs() <= bucket[2] / 2).fill_null(value=False)
+    time = pl.when(inside).then("middle").otherwise("utc_time")
+    value = pl.when(inside).then("total").otherwise(0.0)
+    return found.select(time.alias("utc_time"), value.alias("value")).unique(maintain_order=True)
 
 
 def thinned(points: pl.DataFrame, start: datetime, end: datetime, cells: int = 250) -> pl.DataFrame:

@@ -10,27 +10,12 @@ from zoneinfo import ZoneInfo
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.offsetbox import AnchoredOffsetbox, DrawingArea, HPacker, TextArea
-from matplotlib.patches import Rectangle
+from matplotlib.offsetbox import AnchoredOffsetbox, HPacker
 from matplotlib.ticker import FixedFormatter, FixedLocator
 
 from barograph.plot import series
-from barograph.plot.draw import (
-    EMPTY,
-    FLAG_COLOURS,
-    FONT,
-    GRID,
-    INK,
-    MUTED,
-    RING,
-    SMALL,
-    View,
-    amounts,
-    draw_panel,
-    plain,
-)
-from barograph.plot.panels import Panel, Trace
+from barograph.plot.draw import EMPTY, FONT, GRID, INK, MUTED, SMALL, View, draw_panel
+from barograph.plot.legend import draw_legends, grey, ring, triangle, words
 from barograph.plot.ticks import ticks
 
 if TYPE_CHECKING:
@@ -39,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.text import Text
 
     from barograph.model import Station
+    from barograph.plot.panels import Panel
     from barograph.query.spans import Span
 
 WIDTH: Final = 11.5
@@ -92,61 +78,8 @@ class Sheet:
                 _plain(side)
         self._shade(axes)
         axes.grid(axis="y", color=GRID, linewidth=0.7)
-        self._legends(axes, panel)
+        draw_legends(axes, panel, self.view, WIDTH - LEFT - RIGHT)
         return axes
-
-    def _legends(self, axes: Axes, panel: Panel) -> None:
-        """The names of the panel's traces above it, those of the right axis at the right; with ranges if there is room."""
-        for ranges in (True, False):
-            rows = [self._legend(axes, panel, on_right=on_right, ranges=ranges) for on_right in (False, True)]
-            boxes = [row for row in rows if row is not None]
-            if sum(box.get_window_extent().width for box in boxes) / DPI < WIDTH - LEFT - RIGHT - 0.2 or not ranges:
-                for box in boxes:
-                    axes.add_artist(box)
-                return
-
-    def _legend(self, axes: Axes, panel: Panel, *, on_right: bool, ranges: bool) -> AnchoredOffsetbox | None:
-        """Names with their colours, units and ranges, in a row; None without traces on that side."""
-        items: list[Artist] = []
-        for trace in reversed(panel.traces):
-            if trace.right is not on_right:
-                continue
-            items += [_swatch(trace, bars=amounts(trace, self.view) is not None), _words(self._name(trace), INK)]
-            items += [_words(self._range(trace) if ranges else trace.unit, MUTED), _words("", INK)]
-        if not items:
-            return None
-        box = AnchoredOffsetbox(
-            loc="lower right" if on_right else "lower left",
-            child=HPacker(children=items[:-1], align="center", pad=0, sep=5),
-            pad=0,
-            borderpad=0.3,
-            frameon=False,
-            bbox_to_anchor=(1.0 if on_right else 0.0, 1.0),
-            bbox_transform=axes.transAxes,
-        )
-        box.set_figure(self.figure)
-        return box
-
-    def _name(self, trace: Trace) -> str:
-        summed = amounts(trace, self.view)
-        return trace.label if summed is None else f"Precipitation per {summed[1][0]}"
-
-    def _range(self, trace: Trace) -> str:
-        """Unit and range, "°C, 9.1 to 18.3"; of the wind direction how often it is calm."""
-        frame = self.view.frame
-        if trace.style == "compass":
-            moving, calm = series.moving(frame).height, series.moving(frame, calm=True).height
-            share = f"{calm * 100 / max(moving + calm, 1):.0f} % calm"
-            if self.view.bucket is not None:
-                return f"darker: more often; {share}" if calm else "darker: more often"
-            return f"light: {share}" if calm else ""
-        summed = amounts(trace, self.view)
-        values = series.segments(frame, trace.variable)["value"] if summed is None else summed[0]["total"]
-        if values.is_empty():
-            return trace.unit
-        low, high = (plain(value) for value in (min(values), max(values)))
-        text = low if low == high else f"{low} to {high}"
-        return f"{trace.unit}, {text}" if trace.unit else text
 
     def _shade(self, axes: Axes) -> None:
         """Grey where the record has no reports."""
@@ -209,23 +142,23 @@ class Sheet:
         expected = max(series.expected(self.span.start, self.span.end, step), times.len())
         # Cut, not rounded: one report that is missing must not read as 100 %.
         share = times.len() * 1000 // expected / 10
-        return f"{count} reports, {share:g} % of {expected:,} expected (every {step.total_seconds() / 60:g} min)"
+        minutes = step.total_seconds() / 60
+        every = f"{minutes:g} min" if minutes < 120 else f"{minutes / 60:g} h"
+        return f"{count} reports, {share:g} % of {expected:,} expected (every {every})"
 
     def _key(self) -> list[Artist]:
         """What the lines of a long span, the rings and the grey mean: a row under the header, if anything."""
         items: list[Artist] = []
         if self.view.bucket is not None:
-            items.append(_words(f"Line: mean of each {self.view.bucket[0]}; band: lowest to highest", MUTED))
+            items.append(words(f"Line: mean of each {self.view.bucket[0]}; band: lowest to highest", MUTED))
         names = [trace.variable for panel in self.panels for trace in panel.traces]
         for flag, meaning in ((series.SUSPECT, "suspect (flag 3)"), (series.FAIL, "fail (flag 4)")):
             if any(not series.flagged(self.view.frame, name, flag).is_empty() for name in names):
-                items += [_ring(flag), _words(meaning, INK)]
+                items += [ring(flag), words(meaning, INK)]
         if self.beyond:
-            items += [_triangle(), _words("beyond the axis", INK)]
+            items += [triangle(), words("beyond the axis", INK)]
         if self._gaps():
-            grey = DrawingArea(14, 8, 0, 0)
-            grey.add_artist(Rectangle((0, 0), 14, 8, facecolor=EMPTY, edgecolor="#C9CDD2", linewidth=0.6))
-            items += [grey, _words("no reports", INK)]
+            items += [grey(), words("no reports", INK)]
         return items
 
     def _licence(self) -> list[str]:
@@ -288,39 +221,6 @@ def _plain(axes: Axes) -> None:
     axes.tick_params(axis="both", which="both", colors=MUTED, labelsize=SMALL, length=0, labelfontfamily=FONT)
     axes.tick_params(axis="x", which="major", length=4, color="#B8BEC6", pad=3)
     axes.tick_params(axis="x", which="minor", length=2, color="#B8BEC6")
-
-
-def _swatch(trace: Trace, *, bars: bool) -> DrawingArea:
-    area = DrawingArea(16, 8, 0, 0)
-    if bars or trace.style in ("area", "bars"):
-        alpha = 0.35 if trace.style == "area" else 1
-        area.add_artist(Rectangle((0, 0), 16, 8, color=trace.colour, alpha=alpha, linewidth=0))
-    if trace.style in ("compass", "dots"):
-        area.add_artist(Line2D([4, 12], [4, 4], color=trace.colour, marker="o", markersize=3, linestyle="none"))
-    elif not bars and trace.style != "bars":
-        y = 8 if trace.style == "area" else 4
-        area.add_artist(Line2D([0, 16], [y, y], color=trace.colour, linewidth=1.8))
-    return area
-
-
-def _ring(flag: int) -> DrawingArea:
-    area = DrawingArea(9, 9, 0, 0)
-    size = RING[flag] ** 0.5
-    ring = Line2D([4.5], [4.5], marker="o", markersize=size, color="none", markeredgecolor=FLAG_COLOURS[flag])
-    ring.set_markeredgewidth(1.3)
-    area.add_artist(ring)
-    return area
-
-
-def _triangle() -> DrawingArea:
-    area = DrawingArea(9, 9, 0, 0)
-    colour = FLAG_COLOURS[series.FAIL]
-    area.add_artist(Line2D([4.5], [4.5], marker="^", markersize=6, color=colour, markeredgewidth=0))
-    return area
-
-
-def _words(text: str, colour: str) -> TextArea:
-    return TextArea(text, textprops={"color": colour, "fontsize": SMALL + 0.5, "fontfamily": FONT, "parse_math": False})
 
 
 def _position(station: Station) -> str | None:

@@ -19,6 +19,9 @@ Document = dict[str, Any]
 log = logging.getLogger(__name__)
 
 NAMESPACE_EXISTS: Final = 48
+UNSUPPORTED: Final = frozenset({2, 9, 59, 72, 115, 303, 40415})
+"""BadValue, FailedToParse, CommandNotFound, InvalidOptions, CommandNotSupported, DocumentDB's "feature not supported",
+unknown field."""
 VIEW: Final = "report_rows"
 """One document per report, where the server has views."""
 
@@ -182,23 +185,39 @@ VIEW_PIPELINE: Final[list[Document]] = [
 
 
 def prepare(database: Database[Document]) -> None:
-    """Create what is missing, and bring validators and the view up to date. Raises pymongo's errors."""
-    existing = {item["name"]: item for item in database.list_collections()}
+    """Create what is missing, and bring validators and the view up to date. Raises pymongo's errors.
+
+    Where everything stands, nothing is sent that would need more than the right to read.
+    """
+    existing = {item["name"]: item.get("options", {}) for item in database.list_collections()}
     for name, schema in VALIDATORS.items():
         validator = {"$jsonSchema": schema} if schema else {}
-        if existing.get(name, {}).get("options", {}).get("validator", {}) != validator or name not in existing:
-            _create(database, name, {"validator": validator} if validator else {})
+        if name not in existing or existing[name].get("validator", {}) != validator:
+            _create_validated(database, name, validator)
     for name, indexes in INDEXES.items():
-        database[name].create_indexes(indexes)
-    if existing.get(VIEW, {}).get("options", {}).get("pipeline") != VIEW_PIPELINE:
+        known = {index["name"] for index in database[name].list_indexes()}
+        if missing := [index for index in indexes if index.document["name"] not in known]:
+            database[name].create_indexes(missing)
+    if existing.get(VIEW, {}).get("pipeline") != VIEW_PIPELINE:
         try:
             _create(database, VIEW, {"viewOn": "reports", "pipeline": VIEW_PIPELINE})
         except OperationFailure as error:
             # DocumentDB has no views; nothing of ours reads this one.
-            log.info("no view %s: %s", VIEW, error.details.get("errmsg") if error.details else error)
+            log.info("%s has no view %s: %s", database.name, VIEW, error)
+
+
+def _create_validated(database: Database[Document], name: str, validator: Document) -> None:
+    try:
+        _create(database, name, {"validator": validator} if validator else {})
+    except OperationFailure as error:
+        if error.code not in UNSUPPORTED or not validator:
+            raise
+        log.warning("%s.%s has no validator, the server refuses ours: %s", database.name, name, error)
+        _create(database, name, {})
 
 
 def _create(database: Database[Document], name: str, options: Document) -> None:
+    """Create a collection or view, or give the one that exists these options."""
     try:
         database.command({"create": name, **options})
     except OperationFailure as error:

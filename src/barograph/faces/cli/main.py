@@ -88,4 +88,4 @@ def main() -> None:
         # A log in Latin-1 shows an arrow as an escape; it does not end the job.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    root()
+    root(prog_name="barograph")
