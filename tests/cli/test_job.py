@@ -17,7 +17,7 @@ def test_run_tells_what_arrived_what_was_stored_and_what_was_rejected(
     result = Cli(network.config, tmp_path / "data")("run", code=3)
     told = result.stdout
     assert re.search(r"meteo_ichtegem +landed +\d", told)
-    assert f"incomplete in" in told
+    assert "incomplete in" in told
     assert f"{network.reports:,} new, 0 changed, 0 unchanged, {network.rejected} rejected" in told
     assert "25:61" in told
     assert "not a time of day" in told
@@ -78,7 +78,7 @@ def test_nothing_works_exits_1(own_cli: Cli) -> None:
 def test_an_unreadable_object_is_told_and_retried(own_cli: Cli) -> None:
     """A landed object that is no table: failed with its name, exit not 0, and status names it."""
     key = "meteo_sync/ichtegem/2031_01_01_1925000000000_0.csv"
-    (own_cli.data_dir / "landing" / key).write_bytes(b"\x00\x01 this is no table")
+    (own_cli.data_dir / "landing" / key).write_bytes(b"garbage\nmore garbage\n")
     result = own_cli("run", code=3)
     assert re.search(rf"{key} +failed", result.stdout)
     assert own_cli("ingest", code=1).exit_code == 1
@@ -118,8 +118,17 @@ def test_many_rejections_of_a_kind_stand_on_one_line(tmp_path: Path) -> None:
     cli = Cli(network.config, tmp_path / "data")
     told = cli("run", code=3).stdout
     assert re.search(r"sheet Feuil1, rows 3–102, lines \d+–\d+", told)
-    assert told.count("Feuil1") == 2
+    assert told.partition("\nRejected: ")[2].partition("\n\n")[0].count("sheet Feuil1") == 1
     line = re.search(r"all of them:\n  barograph (.+)", told)
     assert line is not None
     entries = json.loads(cli(*line[1].split()[4:], "--json").stdout)
     assert sum(entry["msg"].startswith("rejected: ") for entry in entries) == network.rejected
+
+
+def test_warnings_are_told(own_cli: Cli) -> None:
+    """What a run only warned of (objects that no connection names) is on the screen too, not just in the log."""
+    folder = own_cli.data_dir / "landing" / "meteo_sync" / "strange"
+    folder.mkdir()
+    (folder / "2031_01_01_1925000000000_0.csv").write_text("x\n", encoding="utf-8")
+    told = own_cli("ingest").stdout
+    assert "Warnings (1)\n- stream 'strange' has 1 object" in told

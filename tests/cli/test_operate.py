@@ -59,7 +59,7 @@ def test_status(own_cli: Cli, network: SimulatedNetwork) -> None:
     told = own_cli("status", code=3).stdout
     assert told.startswith("needs attention\n")
     assert f"the last run rejected {network.rejected} rows" in told
-    assert "logs --type error --run last" in told
+    assert "logs --type error --run last --limit 0" in told
     own_cli("run")
     found = own_cli.json("status")
     assert (found["result"], found["problems"], found["failed_objects"]) == ("ok", [], {})

@@ -67,8 +67,8 @@ def test_completion_script(shell: str) -> None:
     assert "_BAROGRAPH_COMPLETE" in told.stdout
 
 
-def test_completion_of_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Connections and stations come from the configuration, variables from the table; a broken file completes nothing."""
+def test_completion_of_names(tmp_path: Path) -> None:
+    """Connections and stations come from the configuration, variables from the table; a broken file none."""
     from click.shell_completion import ShellComplete
 
     from barograph.faces.cli.main import root
@@ -88,7 +88,7 @@ def test_completion_of_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_demo_end_to_end(tmp_path: Path) -> None:
-    """One command, offline: rejections with reasons, a day, a plot, a second run without news, a proof; its hints work."""
+    """One command, offline: rejections with reasons, a day, a plot, a second run, a proof; and its hints work."""
     result = call("demo", "--dir", str(tmp_path / "demo"), "--days", "3")
     assert result.exit_code == 0, result.stderr
     told = result.stdout

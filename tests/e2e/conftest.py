@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from barograph.simulate import simulate
 from tests.e2e.scenario import Place, Scene, Undisturbed
-from tests.support.replica_set import MongodMissing, ReplicaSet, find_mongod
 
 
 @pytest.fixture(scope="session")
@@ -31,14 +29,3 @@ def scene(undisturbed: Undisturbed, tmp_path: Path) -> Scene:
     folder = tmp_path / "network"
     shutil.copytree(undisturbed.folder, folder)
     return Scene(undisturbed, Place(folder / "barograph.toml", tmp_path / "data"))
-
-
-@pytest.fixture(scope="session")
-def replica_set() -> Iterator[ReplicaSet]:
-    """A real three-member replica set."""
-    try:
-        mongod = find_mongod()
-    except MongodMissing as missing:
-        pytest.skip(str(missing))
-    with ReplicaSet(mongod) as running:
-        yield running

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from barograph.pipeline import ingest, verify
@@ -205,22 +205,53 @@ _ROWS = st.lists(
 _EXTRACTION = st.tuples(st.integers(1, 4), st.sampled_from(["local", "other"]), st.integers(0, 1), _ROWS)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@example(
-    [(1, "local", 0, [(0, 50.0, None)]), (3, "local", 0, [(0, 50.0, None)]), (2, "local", 0, [(0, 59.0, None)])], None
-)
-@given(st.lists(_EXTRACTION, min_size=2, max_size=5, unique_by=lambda one: one[:3]), st.none())
+@settings(max_examples=25, phases=[Phase.explicit, Phase.generate], suppress_health_check=[HealthCheck.too_slow])
+@example([(1, "local", 0, [(0, 50.0, None)]), (3, "local", 0, [(0, 50.0, None)]), (2, "local", 0, [(0, 59.0, None)])])
+@example([(2, "local", 0, [(5, 59.0, None)]), (1, "local", 0, [(5, 59.0, None), (5, 50.0, 29.5)])])
+@example([(1, "local", 0, [(0, 50.0, 29.5)]), (3, "other", 0, [(0, 50.0, 29.5)]), (3, "local", 0, [(0, 59.0, 25.0)])])
+@given(st.lists(_EXTRACTION, min_size=2, max_size=5, unique_by=lambda one: one[:3]))
 def test_the_record_is_a_function_of_the_landing_zone(
-    tmp_path_factory: pytest.TempPathFactory, extractions: list[tuple[int, str, int, list[Row]]], _: None
+    tmp_path_factory: pytest.TempPathFactory, extractions: list[tuple[int, str, int, list[Row]]]
 ) -> None:
-    """In whatever order extractions arrive, one by one, the record is the one that a rebuild makes of all together."""
+    """In whatever order extractions arrive, one by one, the record is the one that a rebuild makes of all together.
+
+    And every row that was read has one fate.
+    """
     place = lay(tmp_path_factory.mktemp("arrivals"))
     with opened_job(place.settings) as job:
         for second, stream, part, rows in extractions:
             land(place, second, rows, stream=stream, part=part)
-            ingest(job)
+            assert ingest(job).reports.rows == len(rows)
         proof = verify(job)
     assert proof.proven, proof.differences
     before = place.export()
     place.rebuild()
     assert place.export() == before
+
+
+def test_a_broken_newer_object_does_not_stop_a_late_one(scene: Scene) -> None:
+    """An older extraction that arrives late is stored, although the newer one ends in the middle; that one stays failed."""
+    scene.land_undisturbed()
+    newer = scene.landed("infoclimat")
+    data = newer.read_bytes()
+    newer.write_bytes(data[: data.index(b'"id_station":"00052"') + 20_000])
+    assert scene.place.ingest().status == "incomplete"
+    millis = int(newer.name.split("_")[3])
+    older = newer.with_name(newer.name.replace(str(millis), str(millis - 1000)))
+    older.write_bytes(data.replace(str(millis).encode(), str(millis - 1000).encode()))
+    report = scene.place.ingest()
+    fates = {item.object.rpartition("/")[2]: item.status for item in report.objects}
+    assert fates == {older.name: "done", newer.name: "failed"}
+    scene.assert_record()
+
+
+def test_a_stream_that_left_the_configuration(tmp_path: Path) -> None:
+    """Objects of a connection that was removed stay what they are, and do not stop a late object of the same station."""
+    place = lay(tmp_path)
+    land(place, 20, [(0, 50.0, 30.0)], stream="other")
+    place.ingest()
+    land(place, 10, [(0, 60.0, 29.0), (5, 61.0, 29.0)])
+    place.config.write_text(CONFIG.partition("[connections.other]")[0], encoding="utf-8")
+    report = place.ingest()
+    assert (report.status, report.reports.new) == ("done", 1)
+    assert values(place.record()) == {0: (10.0, 1015.92), 5: (16.11, 982.05)}

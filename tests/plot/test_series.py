@@ -20,7 +20,7 @@ DAILY = ("day", "1d", timedelta(days=1))
 
 
 def at(*minutes: int) -> pl.Series:
-    return pl.Series([START + timedelta(minutes=minute) for minute in minutes])
+    return pl.Series([START + timedelta(minutes=minute) for minute in minutes], dtype=pl.Datetime("ms", "UTC"))
 
 
 def test_a_line_breaks_at_a_gap_and_at_a_run_of_nulls() -> None:

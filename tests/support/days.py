@@ -9,7 +9,7 @@ from typing import Any, Final
 import polars as pl
 from hypothesis import strategies as st
 
-from barograph.frame import FLAG_SUFFIX, INSTANT, OVERRIDE_SUFFIXES, SOURCE, dtype_of
+from barograph.frame import FLAG_SUFFIX, INSTANT, OVERRIDE_SUFFIXES, dtype_of
 from barograph.store.base import DayKey, StationDay
 from barograph.variables import COMPASS, NAMES, VARIABLES
 
@@ -47,19 +47,15 @@ def day_of(
 
 def frame_of(columns: Mapping[str, Sequence[Any]]) -> pl.DataFrame:
     """Columns with the types that their names ask for."""
-    return pl.DataFrame([pl.Series(name, list(cells), dtype=_dtype(name)) for name, cells in columns.items()])
-
-
-def _dtype(name: str) -> pl.DataType:
-    return dtype_of(name)
+    return pl.DataFrame([pl.Series(name, list(cells), dtype=dtype_of(name)) for name, cells in columns.items()])
 
 
 _CELLS: Final[dict[str, st.SearchStrategy[Any]]] = {
-    "float": st.floats(allow_nan=False).map(lambda value: value + 0.0),
+    "float": st.floats(allow_nan=False),
     "int": st.integers(-(2**15), 2**15 - 1),
     "text": st.sampled_from(COMPASS),
 }
-_INSTANTS: Final = st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)).map(  # noqa: DTZ001
+_INSTANTS: Final = st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)).map(
     lambda instant: instant.replace(microsecond=instant.microsecond // 1000 * 1000)
 )
 _SOURCE_NAMES: Final = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
@@ -105,6 +101,3 @@ def canonical(frame: pl.DataFrame) -> pl.DataFrame:
     wanted += [name for triple in triples if any(part in known for part in triple) for name in triple]
     empty = [None] * frame.height
     return pl.DataFrame([known.get(name, pl.Series(name, empty, dtype=dtype_of(name))) for name in wanted])
-
-
-__all__ = ["DAY", "EXTRACTED", "SOURCE", "SOURCES", "at", "canonical", "day_of", "frame_of", "station_days"]

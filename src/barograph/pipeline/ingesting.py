@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -195,14 +196,19 @@ class _Work:
         wanted = frame.select("station_id", "utc_time").unique()
         found: list[pl.DataFrame] = []
         for key, entry in self.shared.ledger.items():
-            if key == self.item.key or key not in self.shared.listed or entry.newest is None or entry.newest <= oldest:
+            if key == self.item.key or key not in self.shared.listed or entry.stream not in self.shared.contexts:
+                continue
+            # At the same extraction instant the greater key counts as the later one.
+            if entry.newest is None or (entry.newest, key) < (oldest, self.item.key):
                 continue
             if not any(overlaps(self.spans.get(c.station_id), c) for c in entry.coverage):
                 continue
-            for piece in decode_pieces(self.shared, self.shared.listed[key]):
-                rows = piece.frame.join(wanted, on=["station_id", "utc_time"], how="semi")
-                if not rows.is_empty():
-                    found.append(flag_gross_range(rows))
+            # Of an object that failed in the middle, what is whole counts; its failure is not this object's.
+            with suppress(FormatError, LandingError):
+                for piece in decode_pieces(self.shared, self.shared.listed[key]):
+                    rows = piece.frame.join(wanted, on=["station_id", "utc_time"], how="semi")
+                    if not rows.is_empty():
+                        found.append(flag_gross_range(rows))
         return (
             split_days(pl.concat(found, how="diagonal").sort("station_id", "utc_time", maintain_order=True))
             if found

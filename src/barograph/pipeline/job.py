@@ -165,7 +165,9 @@ class _Run:
         if not mine:
             return
         now = self.job.store.objects()
-        foreign = [entry for key, entry in now.items() if key not in known and key not in mine]
+        foreign = [
+            entry for key, entry in now.items() if key not in known | mine and entry.stream in shared.contexts
+        ]
         again = {
             _newer(now[key], other).key for key in mine if key in now for other in foreign if _meet(now[key], other)
         }

@@ -41,7 +41,7 @@ JOIN_BYTES: Final = 1 << 18
 FEW: Final = 8
 """Up to so many days a frame keeps its chunks: making a local day's two contiguous costs 45 µs and wins nothing."""
 
-DAMAGE: Final = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
+DAMAGE: Final = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, TypeError, ValueError)
 """What polars raises on bytes that are not a whole Arrow stream."""
 
 DAY: Final = "\x00day"

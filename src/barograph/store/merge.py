@@ -120,12 +120,12 @@ def merge_day(
         outcome.counts = Counts(unchanged=frame.height)
         return outcome
     fold = _Fold(key, origins)
-    for layer in () if later is None else _layers(_reindexed(later.frame, later.origins, origins)):
-        base = layer if base is None else fold.fold(base, layer, confirm=True)
-    fold.conflicts.clear()
-    merged = layers[0] if base is None else fold.fold(base, layers[0])
-    for layer in layers[1:]:
-        merged = fold.fold(merged, layer, within=True)
+    if later is not None:
+        for said in fold.by_object(_reindexed(later.frame, later.origins, origins)):
+            base = said if base is None else fold.fold(base, said, confirm=True)
+        fold.conflicts.clear()
+    said = fold.settled(layers)
+    merged = said if base is None else fold.fold(base, said)
     before = merged.clear() if base is None else base
     outcome.rejections = fold.conflicts
     _count(outcome, before, merged, frame, len(fold.conflicts))
@@ -179,6 +179,21 @@ class _Fold:
         self.object_of = {place: objects.index(name) for place, name in enumerate(objects)}
         self.origins = origins
         self.conflicts: list[Rejection] = []
+
+    def by_object(self, frame: pl.DataFrame) -> list[pl.DataFrame]:
+        """Rows of several objects, settled object by object."""
+        marked = frame.with_columns(self._objects(pl.col("source")).alias("__object"))
+        return [self.settled(_layers(part.drop("__object"))) for part in marked.partition_by("__object")]
+
+    def settled(self, layers: list[pl.DataFrame]) -> pl.DataFrame:
+        """What one object says, one row per instant.
+
+        Settled before it meets the record: which of its rows stand must not depend on what was stored earlier.
+        """
+        said = layers[0]
+        for layer in layers[1:]:
+            said = self.fold(said, layer, within=True)
+        return said
 
     def fold(
         self, old: pl.DataFrame, new: pl.DataFrame, *, within: bool = False, confirm: bool = False

@@ -30,7 +30,7 @@ SHOWN_ROWS: Final = 5
     "demo",
     examples=[
         ("barograph demo", "in ./barograph-demo"),
-        ("barograph demo --dir /tmp/demo --days 30", "a month, elsewhere"),
+        ("barograph demo --dir my-demo --days 30", "a month, elsewhere"),
     ],
 )
 @click.option("--dir", "folder", metavar="DIR", default="barograph-demo", show_default=True, help="Where to.")

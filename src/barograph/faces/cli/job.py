@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +13,7 @@ from barograph.faces.cli.complete import connection_names
 
 if TYPE_CHECKING:
     from barograph.model import RunReport
+    from barograph.pipeline import Job
 
 _names = click.argument("names", metavar="[CONNECTION]...", nargs=-1, shell_complete=connection_names)
 
@@ -38,9 +40,7 @@ def run(app: App, *, names: tuple[str, ...], as_json: bool) -> None:
     """
     from barograph.pipeline import run as run_job
 
-    with app.job() as job:
-        report = run_job(job, names)
-    _finish(app, report, as_json=as_json)
+    _do(app, lambda job: run_job(job, names), as_json=as_json)
 
 
 @command(
@@ -58,9 +58,7 @@ def sync(app: App, *, names: tuple[str, ...], as_json: bool) -> None:
     """
     from barograph.pipeline import sync as sync_job
 
-    with app.job() as job:
-        report = sync_job(job, names)
-    _finish(app, report, as_json=as_json)
+    _do(app, lambda job: sync_job(job, names), as_json=as_json)
 
 
 @command(
@@ -80,9 +78,7 @@ def ingest(app: App, *, as_json: bool) -> None:
     """
     from barograph.pipeline import ingest as ingest_job
 
-    with app.job() as job:
-        report = ingest_job(job)
-    _finish(app, report, as_json=as_json)
+    _do(app, ingest_job, as_json=as_json)
 
 
 @command(
@@ -100,12 +96,13 @@ def rebuild(app: App, *, yes: bool, as_json: bool) -> None:
     """
     from barograph.pipeline import rebuild as rebuild_job
 
-    with app.job() as job:
+    def ask_and_rebuild(job: Job) -> RunReport:
         question = f"Empty the record in {job.store.url} and make it again?"
         if not yes and sys.stdin.isatty() and not click.confirm(question, err=True):
             raise Failure("not done; the record is as it was", "--yes does not ask")
-        report = rebuild_job(job)
-    _finish(app, report, as_json=as_json)
+        return rebuild_job(job)
+
+    _do(app, ask_and_rebuild, as_json=as_json)
 
 
 @command(
@@ -139,14 +136,20 @@ def verify(app: App, *, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _finish(app: App, report: RunReport, *, as_json: bool) -> None:
-    """Show the report and leave with the exit code that its status means."""
+def _do(app: App, work: Callable[[Job], RunReport], *, as_json: bool) -> None:
+    """Do the work, show its report, and leave with the exit code that its status means."""
     from barograph.faces.cli import render
     from barograph.faces.cli.report import EXIT_CODES, show_run
+    from barograph.store.base import LogQuery
 
+    warnings: list[str] = []
+    with app.job() as job:
+        report = work(job)
+        if not as_json:
+            warnings = [entry.msg for entry in job.store.logs(LogQuery("warning", report.run_id))]
     if as_json:
         render.json(report.as_dict())
     else:
-        show_run(report, prefix=app.prefix)
+        show_run(report, warnings[::-1], prefix=app.prefix)
     if code := EXIT_CODES[report.status]:
         raise click.exceptions.Exit(code)

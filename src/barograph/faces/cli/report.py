@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SHOWN_OBJECTS: Final = 20
 SHOWN_REJECTIONS: Final = 10
+SHOWN_WARNINGS: Final = 5
 SHOWN_DIFFERENCES: Final = 20
 
 EXIT_CODES: Final = {"done": 0, "failed": 1, "incomplete": 3}
@@ -35,8 +36,8 @@ def state(text: str) -> Cell:
     return Cell(text, STATE_STYLES.get(text, ""))
 
 
-def show_run(report: RunReport, *, prefix: str = "barograph") -> None:
-    """A run's report; `prefix` is how the command line starts that shows the rest of the rejections."""
+def show_run(report: RunReport, warnings: Sequence[str] = (), *, prefix: str = "barograph") -> None:
+    """A run's report and what it warned of; `prefix` is how the command line starts that shows the rest of either."""
     if report.connections:
         render.say(Cell("Arrived", STRONG))
         show_connections(report.connections)
@@ -47,12 +48,22 @@ def show_run(report: RunReport, *, prefix: str = "barograph") -> None:
         render.say("")
         _rejected(report, prefix)
     _failures(report)
+    if warnings:
+        render.say("")
+        render.say(Cell(f"Warnings ({number(len(warnings))})", STRONG))
+        for text in warnings[:SHOWN_WARNINGS]:
+            render.say(Cell("- ", ODD), text)
+        if len(warnings) > SHOWN_WARNINGS:
+            render.say(Cell("all of them:", QUIET))
+            render.command_line(f"  {prefix} logs --type warning --run {report.run_id} --limit 0")
     render.say("")
     _verdict(report)
 
 
 def _rejected(report: RunReport, prefix: str) -> None:
-    told = f"Rejected: {count(report.reports.rejected, 'row')}"
+    columns = sum(rejection.rows == 0 for rejection in report.rejections)
+    what = [(report.reports.rejected, "row"), (columns, "column")]
+    told = f"Rejected: {' and '.join(count(value, noun) for value, noun in what if value)}"
     if len(report.rejections) < report.rejections_total:
         told += f" ({number(report.rejections_total)} log entries, of which these are the first)"
     render.say(Cell(told, STRONG))
@@ -153,7 +164,7 @@ def _short(value: str | None) -> str:
 
 def _failures(report: RunReport) -> None:
     failed: list[tuple[str, str]] = [(f"connection {c.connection}", c.error) for c in report.connections if c.error]
-    failed += [(item.object, item.error) for item in report.objects if item.error]
+    failed += [(item.object, item.error.removeprefix(f"{item.object}: ")) for item in report.objects if item.error]
     if not failed:
         return
     render.say("")

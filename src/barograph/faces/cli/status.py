@@ -133,8 +133,12 @@ def _run_problems(found: Status, prefix: str) -> list[Problem]:
         return [Problem("no run yet", f"{prefix} run")]
     if not run["rejections_total"] or run["status"] == "done":
         return []
-    what = f"the last run rejected {run['reports']['rejected']:,} rows ({run['rejections_total']:,} reasons in the log)"
-    return [Problem(what, f"{prefix} logs --type error --run last")]
+    rows, entries = run["reports"]["rejected"], run["rejections_total"]
+    what = f"{rows:,} row{'s' * (rows != 1)}" if rows else "values"
+    told = f"the last run rejected {what} ({entries:,} entr{'y' if entries == 1 else 'ies'} in the log)"
+    # What an earlier run has logged of the same content stands under that run.
+    only = "" if run["command"] == "rebuild" else " --run last"
+    return [Problem(told, f"{prefix} logs --type error{only} --limit 0")]
 
 
 def _connection_problems(found: Status, prefix: str) -> list[Problem]:
@@ -218,7 +222,7 @@ def show(found: Status) -> None:
     if found.failed_objects:
         render.heading(f"Failed objects ({len(found.failed_objects)})")
         for key, error in list(found.failed_objects.items())[:SHOWN_FAILED]:
-            render.say(Cell(key, BAD), f": {error}")
+            render.say(Cell(key, BAD), f": {error.removeprefix(f'{key}: ')}")
     if found.problems:
         render.heading("What is wrong, and what to do")
         for problem in found.problems:

@@ -1,0 +1,1 @@
+"""What barograph costs, measured beside the alternatives in one run: `python -m benchmarks`."""

@@ -1,0 +1,179 @@
+"""A landing zone filled with years of reports, in the three forms that Airbyte's S3 destination gives them.
+
+Everything goes through `barograph.landing.land`, as a sync does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import orjson
+import polars as pl
+
+from barograph.config import Connection, Settings
+from barograph.landing import land, open_landing
+from barograph.model import Station
+from benchmarks.weather import PER_DAY, observe
+
+Form = Literal["csv", "jsonl", "answer"]
+FORMS: Final[tuple[Form, ...]] = ("csv", "jsonl", "answer")
+TIMEZONE: Final = "Europe/Paris"
+PREFIX: Final = "meteo_sync"
+STARTED: Final = datetime(2024, 1, 1, 3, tzinfo=UTC)
+
+# fmt: off
+_TABLE: Final[dict[str, tuple[str, int, str]]] = {
+    "Temperature": ("temperature", 1, "°F"),
+    "Dew Point": ("dew_point", 1, "°F"),
+    "Humidity": ("humidity", 0, "%"),
+    "Wind": ("wind_direction", 0, ""),
+    "Speed": ("mean_wind_speed", 1, "mph"),
+    "Gust": ("wind_gust", 1, "mph"),
+    "Pressure": ("pressure", 2, "in"),
+    "Precip. Rate.": ("precipitation_rate", 2, "in"),
+    "Precip. Accum.": ("precipitation_acc", 2, "in"),
+    "UV": ("uv", 0, ""),
+    "Solar": ("solar", 1, "w/m²"),
+}
+"""Column of a Weather Underground table: variable, digits after the point, unit."""
+# fmt: on
+_SYNOP: Final = ("visibilite", "vent_rafales", "pluie_3h", "pluie_1h", "neige_au_sol", "nebulosite", "temps_omm")
+
+
+def station_id(number: int, form: Form) -> str:
+    """The id of the station with that number."""
+    return f"{number:05d}" if form == "answer" else f"IBENCH{number:02d}"
+
+
+def settings(folder: Path, store_url: str, form: Form, stations: int) -> Settings:
+    """What a `barograph.toml` of these stations would say."""
+    ids = [station_id(number, form) for number in range(stations)]
+    if form == "answer":
+        connections = {"answer": Connection("answer", "infoclimat", "answer.json", "answer")}
+    else:
+        connections = {
+            name: Connection(name, "wunderground-table", f"{name}.xlsx", name.lower(), station=name, format=form)
+            for name in ids
+        }
+    return Settings(
+        data_dir=folder,
+        landing_url=str(folder / "landing"),
+        landing_prefix=PREFIX,
+        store_url=store_url,
+        stations={name: Station(name, timezone=TIMEZONE) for name in ids},
+        connections=connections,
+    )
+
+
+def fill(folder: Path, form: Form, stations: int, days: int) -> int:
+    """Land `days` days of `stations` stations under `folder`; return the number of reports."""
+    zone = open_landing(str(folder / "landing"), PREFIX)
+    if form == "answer":
+        land(zone, "answer", [_answer(stations, days)], started=STARTED, format="jsonl")
+    else:
+        for number in range(stations):
+            stream = station_id(number, form).lower()
+            land(zone, stream, _table(observe(number, days)), started=STARTED, format=form)
+    return stations * days * PER_DAY
+
+
+def join_parts(folder: Path, form: Form) -> int:
+    """Make one object of each stream's parts (JSON lines only: no header comes twice); return the largest size.
+
+    Our sync cuts at 64 MB, Airbyte at 200, other tools never.
+    """
+    assert form != "csv"
+    largest = 0
+    for stream in (folder / "landing" / PREFIX).iterdir():
+        first, *others = sorted(stream.glob("*.jsonl"), key=lambda path: int(path.stem.rpartition("_")[2])) or [None]
+        if first is None:
+            continue
+        with first.open("ab") as whole:
+            for part in others:
+                whole.write(part.read_bytes())
+                part.unlink()
+        largest = max(largest, first.stat().st_size)
+    return largest
+
+
+def _table(frame: pl.DataFrame) -> Iterator[dict[str, Any]]:
+    """Records of a Weather Underground table: local time, text cells with units, a blank row at each day's start."""
+    local = pl.col("utc_time").dt.convert_time_zone(TIMEZONE)
+    texts = [
+        _fixed(name, digits, "\u00a0" + unit if unit else "").alias(title)
+        for title, (name, digits, unit) in _TABLE.items()
+    ]
+    cells = frame.select(
+        local.dt.strftime("%H:%M:%S").alias("Time"),
+        *texts,
+        local.dt.strftime("%Y-%m-%d").alias("Date"),
+        local.dt.strftime("%d%m%y").alias("Sheet"),
+    ).with_columns(pl.col("UV").cast(pl.Int16), (pl.int_range(pl.len()).over("Date") + 3).alias("Row"))
+    for record in cells.iter_rows(named=True):
+        if record["Row"] == 3:
+            yield {"Date": record["Date"], "Sheet": record["Sheet"], "Row": 2}
+        yield {key: value for key, value in record.items() if value is not None} if record["Wind"] is None else record
+
+
+def _fixed(name: str, digits: int, unit: str) -> pl.Expr:
+    column = pl.col(name)
+    if name == "wind_direction":
+        return column
+    if digits == 0:
+        return column.cast(pl.Int64).cast(pl.String) + unit
+    scaled = (column * 10**digits).round().cast(pl.Int64)
+    sign = pl.when(scaled < 0).then(pl.lit("-")).otherwise(pl.lit(""))
+    size = scaled.abs()
+    fraction = (size % 10**digits).cast(pl.String).str.zfill(digits)
+    return pl.concat_str(sign, (size // 10**digits).cast(pl.String), pl.lit("."), fraction, pl.lit(unit))
+
+
+def _answer(stations: int, days: int) -> dict[str, Any]:
+    """An Infoclimat answer; its arrays are JSON text already, since a year of dictionaries would take gigabytes."""
+    names = [station_id(number, "answer") for number in range(stations)]
+    described = [
+        {
+            "id": name,
+            "name": f"Benchmark {name}",
+            "latitude": 50.5,
+            "longitude": 3.0,
+            "elevation": 20,
+            "type": "static",
+            "license": {"license": "CC BY", "url": "https://example.org/", "source": "made up", "metadonnees": None},
+        }
+        for name in names
+    ]
+    arrays: dict[str, Any] = {
+        name: orjson.Fragment(_array(name, observe(number, days))) for number, name in enumerate(names)
+    }
+    return {
+        "status": "OK",
+        "errors": [],
+        "data": [],
+        "stations": described,
+        "metadata": {"temperature": "temperature,degC", "pression": "mean sea level pressure,hPa"},
+        "hourly": {**arrays, "_params": ["temperature", "pression", "humidite", "point_de_rosee"]},
+    }
+
+
+def _array(name: str, frame: pl.DataFrame) -> bytes:
+    """One station's rows: every value a string or null, in metric units."""
+    celsius = {field: (pl.col(field) - 32) / 1.8 for field in ("temperature", "dew_point")}
+    degrees = pl.int_range(pl.len()) * 7 % 360
+    fields: dict[str, pl.Expr] = {
+        "temperature": celsius["temperature"].round(1),
+        "pression": (pl.col("pressure") * 33.863886).round(1),
+        "humidite": pl.col("humidity").cast(pl.Int16),
+        "point_de_rosee": celsius["dew_point"].round(1),
+        "vent_moyen": (pl.col("mean_wind_speed") * 1.609344).round(1),
+        "vent_direction": degrees,
+    }
+    texts: list[pl.Expr] = [pl.lit(f'{{"id_station":"{name}","dh_utc":"'), pl.col("utc_time").dt.strftime("%F %T")]
+    for field, number in fields.items():
+        texts += [pl.lit(f'","{field}":"'), number.cast(pl.String)]
+    texts.append(pl.lit('",' + ",".join(f'"{field}":null' for field in _SYNOP) + "}"))
+    rows = frame.select(pl.concat_str(texts)).to_series()
+    return b"[" + rows.str.join(",").item().encode() + b"]"
