@@ -284,3 +284,11 @@ def test_a_csv_named_jsonl_is_refused() -> None:
         decode(csv_bytes(["a", "b"], [["1", "2"]]), "jsonl")
     with pytest.raises(FormatError, match="no CSV header"):
         decode(jsonl([row()]), "csv")
+
+
+def test_a_table_of_something_else_is_refused() -> None:
+    """A header without any known column, rows or not."""
+    with pytest.raises(FormatError, match="no known column"):
+        decode(b"\x00\x01 this is no table\n", "csv")
+    with pytest.raises(FormatError, match="no known column"):
+        decode(b"a,b\r\n1,2\r\n", "csv")

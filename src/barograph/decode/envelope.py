@@ -199,6 +199,7 @@ def _read_csv(item: LandedObject, blocks: Iterable[Block], known: Sequence[str])
         data, first = block.data, block.line
         if header is None:
             header, data, first = _csv_header(item, data)
+            _check_header(item, header, known)
         rows = _csv_rows(item, data, first, header)
         yield _unwrap(item, rows, inner) if "_airbyte_data" in header else rows
 
@@ -215,6 +216,19 @@ def _csv_header(item: LandedObject, data: bytes) -> tuple[list[str], bytes, int]
     if len(set(header)) < len(header):
         raise FormatError(f"its header names a column twice: {header}", where=item.key)
     return header, data[end:], 2
+
+
+def _check_header(item: LandedObject, header: list[str], known: Sequence[str]) -> None:
+    """Refuse a table that has nothing of the source's: it is not what its stream says."""
+    wanted = {plain_name(name) for name in known}
+    if not set(header) & set(META) and not any(plain_name(name) in wanted for name in header):
+        shown = ", ".join(header)[:_SHOWN]
+        raise FormatError(f"its header names no known column: {shown!r}", where=item.key, hint="is it another table?")
+
+
+def plain_name(name: str) -> str:
+    """A column's name without what differs from one export to the next: blanks, case, a final dot."""
+    return "".join(name.replace("\u00a0", " ").lower().split()).rstrip(".")
 
 
 def _csv_rows(item: LandedObject, data: bytes, first: int, header: list[str]) -> RawBatch:

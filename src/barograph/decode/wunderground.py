@@ -18,7 +18,7 @@ import polars as pl
 
 from barograph.decode import dates, workbook
 from barograph.decode.base import DecodeContext, Decoded, Opener
-from barograph.decode.envelope import RawBatch, read_table
+from barograph.decode.envelope import RawBatch, plain_name, read_table
 from barograph.decode.localtime import to_utc
 from barograph.decode.values import Column, column_for, compass_words, parse_columns
 from barograph.errors import FormatError
@@ -102,10 +102,10 @@ class _Table:
 
     def _named(self, batch: RawBatch) -> pl.DataFrame:
         """Columns under the table's own names (headers differ in blanks, case and a final dot)."""
-        names = {_plain(name): name for name in (*KNOWN, "DateTime")}
+        names = {plain_name(name): name for name in (*KNOWN, "DateTime")}
         rename: dict[str, str] = {}
         for column in batch.columns:
-            name = names.get(_plain(column), column)
+            name = names.get(plain_name(column), column)
             if name != column and name not in rename.values():
                 rename[column] = name
         frame = batch.frame
@@ -216,8 +216,8 @@ class _Table:
             beside = set().union(*(held for held in self.filled.values() if name in held))
             absent = [column for column in wanted if column not in beside]
             if absent:
-                guess = get_close_matches(_plain(name), [_plain(a) for a in absent], n=1, cutoff=0.3)
-                like = next((a for a in absent if guess and _plain(a) == guess[0]), None)
+                guess = get_close_matches(plain_name(name), [plain_name(a) for a in absent], n=1, cutoff=0.3)
+                like = next((a for a in absent if guess and plain_name(a) == guess[0]), None)
                 reason = f"unknown column, while {', '.join(map(repr, absent))} is absent"
                 reason += f"; renamed from {like!r}?" if like else "; was it renamed?"
                 out.rejections.append(Rejection(self.item.key, reason, column=name, station_id=self.station_id, rows=0))
@@ -241,10 +241,6 @@ class _Table:
                 out.notes.append(
                     Note("warning", f"column {name!r} holds no value{some}", {"object": self.item.key, "column": name})
                 )
-
-
-def _plain(name: str) -> str:
-    return "".join(name.replace("\u00a0", " ").lower().split()).rstrip(".")
 
 
 def _show(value: object) -> str | None:

@@ -40,7 +40,7 @@ class LandingZone:
     def objects(self) -> list[LandedObject]:
         """Every object of every stream, oldest extraction first (then by key); manifests are left out."""
         found = []
-        with self._errors(self.url):
+        with self._errors(self.prefix):
             for batch in obstore.list(self.store, prefix=self.prefix or None):
                 for meta in batch:
                     name = parse_key(self.prefix, meta["path"])

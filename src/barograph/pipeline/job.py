@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from barograph.store.base import Store
 
 SHOWN_REJECTIONS: Final = 100
-"""How many rejections a run report carries; all of them are in `logs`."""
+SHOWN_OF_A_KIND: Final = 10
+"""How many rejections a run report carries, and of one object, column and reason; all of them are in `logs`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +154,18 @@ class _Run:
         report, rejections = ingest_object(shared, item)
         self.objects.append(report)
         self.rejected_facts += len(rejections)
-        self.rejections += rejections[: SHOWN_REJECTIONS - len(self.rejections)]
+        self._show(rejections)
         if report.error:
             self.errors.append(report.error)
+
+    def _show(self, rejections: Sequence[Rejection]) -> None:
+        """Keep some of each kind for the report, so that one bad sheet does not hide the rest."""
+        seen: Counter[tuple[str, str | None, str]] = Counter()
+        for rejection in rejections:
+            kind = (rejection.object, rejection.column, rejection.reason)
+            seen[kind] += 1
+            if rejection.rows == 0 or (seen[kind] <= SHOWN_OF_A_KIND and len(self.rejections) < SHOWN_REJECTIONS):
+                self.rejections.append(rejection)
 
     def _settle(self, shared: Ingest, known: set[str], mine: set[str]) -> None:
         """Look for objects that another run ingested meanwhile, and apply the newer of each overlapping pair again.
@@ -165,9 +176,7 @@ class _Run:
         if not mine:
             return
         now = self.job.store.objects()
-        foreign = [
-            entry for key, entry in now.items() if key not in known | mine and entry.stream in shared.contexts
-        ]
+        foreign = [entry for key, entry in now.items() if key not in known | mine and entry.stream in shared.contexts]
         again = {
             _newer(now[key], other).key for key in mine if key in now for other in foreign if _meet(now[key], other)
         }
@@ -181,8 +190,8 @@ class _Run:
             counts.rejected > self.job.settings.rejected_threshold * counts.rows
             or any(rejection.rows == 0 for rejection in self.rejections)
         )
-        failed = [*(c for c in self.connections if c.error), *(o for o in self.objects if o.error)]
-        nothing_worked = bool(failed) and len(failed) == len(self.connections) + len(self.objects)
+        failed = any(c.error for c in self.connections) or any(o.error for o in self.objects)
+        nothing_worked = bool(self.connections) and all(c.error for c in self.connections) and not self.objects
         report = RunReport(
             run_id=self.run_id,
             command=self.command,
