@@ -40,7 +40,6 @@ _TABLE: Final[dict[str, tuple[str, int, str]]] = {
 }
 """Column of a Weather Underground table: variable, digits after the point, unit."""
 # fmt: on
-_SYNOP: Final = ("visibilite", "vent_rafales", "pluie_3h", "pluie_1h", "neige_au_sol", "nebulosite", "temps_omm")
 
 
 def station_id(number: int, form: Form) -> str:
@@ -161,19 +160,22 @@ def _answer(stations: int, days: int) -> dict[str, Any]:
 
 def _array(name: str, frame: pl.DataFrame) -> bytes:
     """One station's rows: every value a string or null, in metric units."""
-    celsius = {field: (pl.col(field) - 32) / 1.8 for field in ("temperature", "dew_point")}
-    degrees = pl.int_range(pl.len()) * 7 % 360
+    celsius = {field: ((pl.col(field) - 32) / 1.8).round(1) for field in ("temperature", "dew_point")}
+    hourly = pl.when(pl.col("utc_time").dt.minute() == 0).then(pl.col("precipitation_rate") * 25.4)
     fields: dict[str, pl.Expr] = {
-        "temperature": celsius["temperature"].round(1),
+        "temperature": celsius["temperature"],
         "pression": (pl.col("pressure") * 33.863886).round(1),
         "humidite": pl.col("humidity").cast(pl.Int16),
-        "point_de_rosee": celsius["dew_point"].round(1),
+        "point_de_rosee": celsius["dew_point"],
         "vent_moyen": (pl.col("mean_wind_speed") * 1.609344).round(1),
-        "vent_direction": degrees,
+        "vent_rafales": pl.lit(None, dtype=pl.Float64),
+        "vent_direction": pl.int_range(pl.len()) * 7 % 360,
+        "pluie_3h": pl.lit(None, dtype=pl.Float64),
+        "pluie_1h": hourly.round(1),
     }
-    texts: list[pl.Expr] = [pl.lit(f'{{"id_station":"{name}","dh_utc":"'), pl.col("utc_time").dt.strftime("%F %T")]
+    texts = [pl.lit(f'{{"id_station":"{name}","dh_utc":"'), pl.col("utc_time").dt.strftime('%F %T"')]
     for field, number in fields.items():
-        texts += [pl.lit(f'","{field}":"'), number.cast(pl.String)]
-    texts.append(pl.lit('",' + ",".join(f'"{field}":null' for field in _SYNOP) + "}"))
+        texts += [pl.lit(f',"{field}":'), ('"' + number.cast(pl.String) + '"').fill_null("null")]
+    texts.append(pl.lit("}"))
     rows = frame.select(pl.concat_str(texts)).to_series()
     return b"[" + rows.str.join(",").item().encode() + b"]"

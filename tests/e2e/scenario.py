@@ -124,11 +124,12 @@ class Place:
         given = [str(word) for name, value in options.items() if value is not None for word in (name, value)]
         return [*given, *words]
 
-    def cli(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """A command in a process of its own."""
+    def cli(self, *words: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        """A command in a process of its own; `env` comes over its environment."""
         return subprocess.run(
-            [*CLI, *self.arguments(*words)], cwd=ROOT, env=environment(), capture_output=True, text=True, check=False
-        )
+            [*CLI, *self.arguments(*words)],
+            cwd=ROOT, env={**environment(), **(env or {})}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
 
 
 def environment() -> dict[str, str]:

@@ -284,7 +284,7 @@ def test_a_wrong_question_is_a_usage_error(two_days: Store) -> None:
 
 def test_a_year_of_changing_columns_stays_in_order(store: Store) -> None:
     """Columns that come and go from day to day, over more days than are decoded at a time."""
-    choices: list[dict[str, list[Any]]] = [
+    choices: list[dict[str, Any]] = [
         {"temperature": [1.0]},
         {"pressure": [2.0]},
         {"temperature": [3.0], "wind_direction": ["N"]},

@@ -152,7 +152,7 @@ def winning(explained: Document) -> set[str]:
 
 
 def test_reads_use_an_index(store: MongoStore, database: Database[Document]) -> None:
-    """A day, a year, summaries and logs are found through an index, none sorts in memory, summaries read no document."""
+    """A day, a year, logs are found through an index and none sorts in memory; summaries read no document."""
     store.save_days([day_of(day=DAY + timedelta(days=number), temperature=[1.0]) for number in range(30)])
     span = {"station_id": "IICHTE19", "day": {"$gte": MIDNIGHT, "$lt": MIDNIGHT + timedelta(days=9)}}
     year = winning(database.reports.find(span).sort("day", 1).explain())
@@ -265,7 +265,7 @@ def failing(replica_set: ReplicaSet, commands: list[str], times: int, **how: Any
 
 
 def test_our_own_write_is_no_lost_race(store: MongoStore, replica_set: ReplicaSet) -> None:
-    """A save that landed but whose acknowledgement failed is repeated and found to be ours, new days and old ones alike."""
+    """A save that landed but whose acknowledgement failed is repeated and found to be ours, for new days and old."""
     store.save_days([day_of(temperature=[1.0])])
     key = DayKey("IICHTE19", DAY)
     again = replace(store.load_days([key])[key], frame=day_of(temperature=[2.0]).frame)
@@ -351,7 +351,7 @@ def test_a_wrong_password_is_explained(replica_set: ReplicaSet) -> None:
         "mongodb://anna:s3/cr?et@host/meteo",
         "mongodb://anna:s3cret@host:port/meteo",
         "mongodb://anna:s3cret@host/me teo.x",
-        "mongodb://anna:s3cret@host/meteo?replicaSet=",
+        "mongodb://anna:s3cret@host/meteo?w=majority&timeout=soon",
         "mongodb://anna:s3cret@host/meteo?authMechanism=MAGIC",
     ],
 )

@@ -55,12 +55,15 @@ def encode(columns: list[pl.Series], compression: Literal["uncompressed", "zstd"
     return buffer.getvalue()
 
 
-def decode(blob: bytes, *, where: str) -> pl.DataFrame:
-    """One stream as a frame; StoreError naming `where` when it is damaged."""
+def decode(blob: bytes, count: int, *, where: str) -> pl.DataFrame:
+    """One stream of `count` rows as a frame; StoreError naming `where` when it is damaged."""
     try:
-        return pl.read_ipc_stream(blob)
+        frame = pl.read_ipc_stream(blob)
     except DAMAGE as error:
         raise damaged(where) from error
+    if frame.height != count:  # a stream that was cut off behind its schema is a sound stream without rows
+        raise damaged(where)
+    return frame
 
 
 def decode_days(
@@ -123,7 +126,7 @@ class _Group:
 
     def _join(self) -> bytes:
         start = len(self._schema)
-        bodies = (memoryview(blob)[start : -len(END) if blob.endswith(END) else None] for blob in self._blobs)
+        bodies = (memoryview(blob)[start : -len(END)] for blob in self._blobs)
         return b"".join([self._schema, *bodies, END])
 
 
@@ -136,9 +139,9 @@ def _in_order(groups: list[_Group]) -> pl.DataFrame:
 
 
 def _schema_message(blob: bytes, where: str) -> bytes:
-    """The first message: continuation mark, int32 length of the metadata, the metadata."""
+    """The first message: continuation mark, int32 length of the metadata, the metadata. The end mark must be there."""
     length = 8 + int.from_bytes(blob[4:8], "little")
-    if not blob.startswith(CONTINUATION) or length > len(blob):
+    if not blob.startswith(CONTINUATION) or not blob.endswith(END) or length > len(blob):
         raise damaged(where)
     return blob[:length]
 

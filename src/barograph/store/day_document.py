@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, time
+from itertools import islice
 from typing import Any, Final
 
 import bson
@@ -172,26 +173,32 @@ def decode_days(documents: Iterable[RawBSONDocument], *, where: str) -> pl.DataF
     None for no documents; StoreError naming the document that is damaged.
     """
     frames = []
-    columns, pending = Columns(), 0
-    for document in documents:
-        parsed = _Parsed(bytes(document.raw), where)
-        try:
-            cells = parsed.cells()
-            if "source" in cells:
-                sources = parsed.sources
-                cells["origin"] = [sources[place] for place in cells.pop("source")]
-            columns.add(cells, len(cells["utc_time"]))
-            pending += 1
-            if pending == DAYS_PER_FRAME:
-                frames.append(columns.frame())
-                columns, pending = Columns(), 0
-        except DAMAGE as error:
-            raise parsed.damaged(error) from error
-    if pending:
-        frames.append(columns.frame())
+    stream = iter(documents)
+    while batch := [_Parsed(bytes(document.raw), where) for document in islice(stream, DAYS_PER_FRAME)]:
+        frames.append(_frame(batch))
     if not frames:
         return None
     return frames[0] if len(frames) == 1 else pl.concat(frames, how="diagonal", rechunk=True)
+
+
+def _frame(days: Sequence[_Parsed]) -> pl.DataFrame:
+    """Days as one frame; StoreError naming the first that is damaged."""
+    columns = Columns()
+    for day in days:
+        try:
+            cells = day.cells()
+            if "source" in cells:
+                sources = day.sources
+                cells["origin"] = [sources[place] for place in cells.pop("source")]
+            columns.add(cells, len(cells["utc_time"]))
+        except DAMAGE as error:
+            raise day.damaged(error) from error
+    try:
+        return columns.frame()
+    except DAMAGE as error:
+        if len(days) == 1:
+            raise days[0].damaged(error) from error
+        return pl.concat([_frame([day]) for day in days], how="diagonal")
 
 
 def decode(document: RawBSONDocument, *, where: str) -> StationDay:
@@ -257,7 +264,7 @@ class _Parsed:
 
     def damaged(self, error: Exception) -> StoreError:
         name = self.text("_id") if "_id" in self._fields else "a document"
-        what = f"unknown column {error}" if isinstance(error, KeyError) else str(error)
+        what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         return StoreError(
             f"a stored day cannot be read: {what}",
             where=f"{self._where}, {name}",
@@ -266,6 +273,8 @@ class _Parsed:
 
 
 def _column(raw: bytes, name: str, begin: int, end: int) -> Sequence[Any]:
+    if name not in KINDS:
+        raise Malformed(f"unknown column {name!r}")
     kind = KINDS[name]
     return decoded(raw, begin, end) if kind is None else values(raw, begin, end, kind)
 

@@ -90,7 +90,10 @@ def _check_instants(day: StationDay, instants: pl.Series) -> tuple[int, int]:
 
 
 def whole_frame(columns: list[pl.Series]) -> pl.DataFrame:
-    """A day frame from its stored columns: in canonical order, `line` and override triples complete."""
+    """A day frame from its stored columns: in canonical order, `line` and override triples complete.
+
+    KeyError for a column that no day frame has.
+    """
     by_name = {column.name: column for column in columns}
     wanted = {*by_name, *BASE_PROVENANCE}
     for triple in OVERRIDES.values():

@@ -24,6 +24,7 @@ from barograph.store.base import DayKey, StationDay
 _PLACE: Final = ("extracted_at", "source", "line")
 _SUFFIXES: Final = tuple(OVERRIDE_SUFFIXES)
 _NEW: Final = "__new"
+_FIRST: Final = pl.Series("source", [0], dtype=SOURCE)
 
 
 @dataclass(slots=True)
@@ -61,6 +62,9 @@ def split_days(frame: pl.DataFrame) -> dict[DayKey, DayRows]:
         pl.lit(0, dtype=SOURCE) if len(origins) == 1 else pl.col("origin").replace_strict(index, return_dtype=SOURCE)
     )
     bare = frame.select(pl.exclude("station_id", "origin"), source.alias("source"))
+    nulls = dict(zip(bare.columns, bare.null_count().row(0), strict=True))
+    gappy = [name for name, count in nulls.items() if 0 < count < bare.height and name not in _PLACE]
+    bare = bare.select(name for name, count in nulls.items() if count < bare.height or name in _PLACE)
     days: dict[DayKey, pl.DataFrame] = {}
     if len(set(keys)) == len(keys):
         # The usual object: a station after the other, in time. Slices cost nothing.
@@ -70,21 +74,26 @@ def split_days(frame: pl.DataFrame) -> dict[DayKey, DayRows]:
         for key, start, stop in zip(keys, starts, stops, strict=True):
             pieces.setdefault(key, []).append(bare.slice(start, stop - start))
         days = {key: pl.concat(parts) for key, parts in pieces.items()}
-    return {key: _compact(part, origins) for key, part in days.items()}
+    return {key: _compact(part, gappy, origins) for key, part in days.items()}
 
 
-def _compact(frame: pl.DataFrame, origins: list[str]) -> DayRows:
-    """One day's rows without the columns that are null all day, and with the origins that it uses."""
-    filled = [
-        series.name
-        for series in frame.get_columns()
-        if series.name in _PLACE or series.null_count() < frame.height
-    ]  # fmt: skip
-    if len(filled) < frame.width:
-        frame = frame[filled]
+def _compact(frame: pl.DataFrame, gappy: list[str], origins: list[str]) -> DayRows:
+    """One day's rows without the columns that are null all day, and with the origins that it uses.
+
+    `gappy` are the columns that may be null all day.
+    """
+    empty = {name for name in gappy if frame.get_column(name).null_count() == frame.height}
+    if empty:
+        frame = frame[[name for name in frame.columns if name not in empty]]
     if len(origins) == 1:
         return DayRows(frame, (origins[0],))
-    used = sorted(frame.get_column("source").unique().to_list())
+    source = frame.get_column("source")
+    if source.min() == source.max():
+        # A day from one place: 3 µs, where mapping the indices takes 200.
+        only = origins[source[0]]
+        zeros = _FIRST.new_from_index(0, frame.height)
+        return DayRows(frame.replace_column(frame.get_column_index("source"), zeros), (only,))
+    used = sorted(source.unique().to_list())
     if len(used) < len(origins):
         places = {old: new for new, old in enumerate(used)}
         frame = frame.with_columns(pl.col("source").replace_strict(places, return_dtype=SOURCE))
@@ -148,8 +157,7 @@ def _layers(frame: pl.DataFrame) -> list[pl.DataFrame]:
     """The rows as frames of unique ascending instants; a second row for an instant is in the second layer."""
     times = frame.get_column("utc_time")
     ordered = frame if times.is_sorted() else frame.sort("utc_time", maintain_order=True)
-    times = ordered.get_column("utc_time")
-    if not (times == times.shift(1)).any():
+    if ordered.get_column("utc_time").n_unique() == ordered.height:
         return [ordered]
     ranked = ordered.with_columns(pl.int_range(pl.len()).over("utc_time").alias("__layer"))
     return [

@@ -316,17 +316,26 @@ class MongoStore:
         return self._link.run(what, call)
 
     def _bulk(self, what: str, collection: str, operations: Operations) -> None:
-        """Unordered, idempotent writes, in which a duplicate key says that the document is there."""
+        """Unordered, idempotent writes.
+
+        A duplicate key tells an insert that the document is there, and an upsert that somebody else inserted it in the
+        meantime: then it is repeated, and updates.
+        """
 
         def attempt() -> None:
-            try:
-                self._collection(collection).bulk_write(operations, ordered=False)
-            except BulkWriteError as error:
-                if not _only_duplicates(error):
-                    raise
+            remaining = operations
+            while remaining:
+                try:
+                    self._collection(collection).bulk_write(remaining, ordered=False)
+                except BulkWriteError as error:
+                    if not _only_duplicates(error):
+                        raise
+                    refused = [remaining[item["index"]] for item in error.details["writeErrors"]]
+                    remaining = [operation for operation in refused if not isinstance(operation, InsertOne)]
+                else:
+                    return
 
-        if operations:
-            self._write(what, attempt)
+        self._write(what, attempt)
 
 
 def _only_duplicates(error: BulkWriteError) -> bool:

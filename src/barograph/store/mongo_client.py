@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import time
+import warnings
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -17,7 +18,6 @@ from pymongo.errors import (
     ConfigurationError,
     ConnectionFailure,
     DocumentTooLarge,
-    InvalidURI,
     OperationFailure,
     PyMongoError,
 )
@@ -91,15 +91,19 @@ class MongoLink:
         if "serverSelectionTimeoutMS" in options:
             options["serverSelectionTimeoutMS"] = min(options["serverSelectionTimeoutMS"], int(patience * 1000))
         try:
-            self.client: MongoClient[Document] = MongoClient(url, connect=False, **options)
+            with warnings.catch_warnings():
+                # The driver only warns of an option that it does not know, and then does without it.
+                warnings.simplefilter("error", UserWarning)
+                self.client: MongoClient[Document] = MongoClient(url, connect=False, **options)
             self.database: Database[Document] = self.client.get_default_database(DEFAULT_DATABASE)
-        except (InvalidURI, ConfigurationError, ValueError) as error:
+        except (PyMongoError, ValueError, TypeError, UserWarning) as error:
             # The driver's text may quote a part of the URI, which may be the password.
+            unknown = str(error) if str(error).startswith("Unknown option") else "it cannot be parsed"
             raise StoreError(
-                "the MongoDB URI cannot be used",
+                f"the MongoDB URI cannot be used: {unknown}",
                 where=self.url,
                 hint="write mongodb://user:password@host:port,…/database?option=value, %-escape special characters",
-            ) from (None if "@" in url else error)
+            ) from None
 
     def close(self) -> None:
         """Close all connections."""

@@ -63,7 +63,10 @@ _HINTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "SQLITE_READONLY": ("the database file is read-only", "give this user write permission on the file and its folder"),
     "SQLITE_PERM": ("the database file may not be opened", "give this user permission on the file and its folder"),
-    "SQLITE_CANTOPEN": ("the database file cannot be opened", "check that the folder exists and may be written to"),
+    "SQLITE_CANTOPEN": (
+        "the database file cannot be opened",
+        "the folder must exist and be writable, for the write-ahead log",
+    ),
     "SQLITE_FULL": ("the disk is full", "free space and run the command again; nothing of it was stored in part"),
     "SQLITE_IOERR": ("the disk failed or is full", "check the disk and the system's log, then run the command again"),
     "SQLITE_TOOBIG": ("a value is larger than SQLite can hold", "report it with the object that caused it"),
@@ -94,8 +97,8 @@ class SqliteFile:
     def close(self) -> None:
         """Close every idle connection; those in use close when their call ends."""
         self._closed = True
-        while self._idle:
-            self._idle.pop().close()
+        while (connection := self._take()) is not None:
+            connection.close()
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -104,7 +107,7 @@ class SqliteFile:
             raise StoreError("the store is closed", where=str(self.path), hint="open it again")
         connection: sqlite3.Connection | None = None
         try:
-            connection = self._idle.pop() if self._idle else self._connect()
+            connection = self._take() or self._connect()
             yield connection
         except sqlite3.Error as error:
             raise self.error(error) from error
@@ -125,6 +128,13 @@ class SqliteFile:
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
+
+    def _take(self) -> sqlite3.Connection | None:
+        """An idle connection; two threads never get the same."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(

@@ -1,0 +1,185 @@
+"""Killed at any instant and run again, the job leaves what an uninterrupted run leaves; so do two runs at once."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from barograph.simulate import simulate
+from tests.e2e.scenario import CLI, ROOT, Place, assert_settled, environment
+from tests.support.replica_set import ReplicaSet
+
+KILLS: Final = {"sqlite": 12, "mongodb": 6}
+ROUNDS: Final = {"sqlite": 3, "mongodb": 2}
+NewPlace = Callable[[Path], Place]
+
+
+@pytest.fixture(params=["sqlite", "mongodb"])
+def engine(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def new_place(engine: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NewPlace]:
+    """Places with one configuration, each with an empty landing zone and an empty store of its own."""
+    replica_set: ReplicaSet | None = request.getfixturevalue("replica_set") if engine == "mongodb" else None
+    numbers, databases = count(), []
+
+    def make(config: Path) -> Place:
+        number = next(numbers)
+        if replica_set is None:
+            return Place(config, tmp_path / f"place{number}")
+        databases.append(f"killed_{tmp_path.name}_{number}"[-60:])
+        return Place(config, tmp_path / f"place{number}", store=replica_set.uri_of(databases[-1]))
+
+    yield make
+    for name in databases:
+        assert replica_set is not None
+        replica_set.drop(name)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """A network of 1,200 reports that is stored in many steps, and the state that an uninterrupted run leaves."""
+    folder = tmp_path_factory.mktemp("small")
+    config = simulate(folder / "network", days=2, stations=4, table_format="csv").config
+    with config.open("a", encoding="utf-8") as file:
+        file.write("\n[ingest]\nbatch_rows = 300\n")
+    place = Place(config, folder / "data")
+    assert place.run().status == "done"
+    return config, place.state()
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """A network of 20,000 reports, and the state that an uninterrupted run leaves."""
+    folder = tmp_path_factory.mktemp("large")
+    config = simulate(folder / "network", days=20, table_format="csv").config
+    place = Place(config, folder / "data")
+    assert place.run().status == "done"
+    return config, place.state()
+
+
+def killed(place: Place, stage: str, number: int, when: str, *words: str) -> bool:
+    """Whether a command, to be killed at a boundary, got that far; else it has finished."""
+    command = [sys.executable, "-m", "tests.e2e.killed", stage, str(number), when, *place.arguments(*words)]
+    result = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
+    assert result.returncode in (0, -signal.SIGKILL), result.stderr
+    return result.returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("stage", ["land", "stations", "days", "logs", "ledger", "summaries", "run"])
+def test_killed_at_a_stage_boundary(
+    engine: str, new_place: NewPlace, small: tuple[Path, dict[str, Any]], stage: str
+) -> None:
+    """Before each call and after the last one (MongoDB: around the second call) of whatever is written in a stage."""
+    config, expected = small
+    chosen = ((1, "after"), (2, "before")) if engine == "mongodb" else zip(count(1), ["before"] * 99, strict=False)
+    reached = 0
+    for number, when in chosen:
+        place = new_place(config)
+        if not killed(place, stage, number, when, "run"):
+            break
+        reached += 1
+        assert place.run().status == "done"
+        assert place.state() == expected
+    assert reached > 0
+    if engine == "sqlite":
+        place = new_place(config)
+        assert killed(place, stage, reached, "after", "run")
+        assert place.run().status == "done"
+        assert place.state() == expected
+        assert_settled(place)
+
+
+@pytest.mark.parametrize("stage", ["empty-ledger", "empty-days", "days", "ledger"])
+def test_a_rebuild_killed(new_place: NewPlace, small: tuple[Path, dict[str, Any]], stage: str) -> None:
+    """A rebuild that dies half-way is completed by the next run."""
+    config, expected = small
+    place = new_place(config)
+    assert place.run().status == "done"
+    for when in ("before", "after"):
+        assert killed(place, stage, 1, when, "rebuild", "--yes")
+        assert place.run().status == "done"
+        assert place.state() == expected
+
+
+def test_killed_again_and_again(new_place: NewPlace, small: tuple[Path, dict[str, Any]]) -> None:
+    """A job that never gets further than its next step completes its work in the end."""
+    config, expected = small
+    place = new_place(config)
+    for stage in ("land", "stations", "days", "logs", "days", "ledger", "summaries", "run"):
+        assert killed(place, stage, 1, "after", "run")
+    assert place.run().status == "done"
+    assert place.state() == expected
+
+
+def test_killed_at_random(engine: str, new_place: NewPlace, large: tuple[Path, dict[str, Any]]) -> None:
+    """SIGKILL at instants spread over the whole run; one more run, and nothing is missing, doubled or different."""
+    config, expected = large
+    chance = random.Random(f"killed {engine}")
+    started = time.monotonic()
+    assert new_place(config).cli("run").returncode == 0
+    usual = time.monotonic() - started
+    kills = tries = 0
+    while kills < KILLS[engine]:
+        tries += 1
+        assert tries < 3 * KILLS[engine], f"most runs ended before they were killed; a run took {usual:.1f} s at first"
+        place = new_place(config)
+        with subprocess.Popen(
+            [*CLI, *place.arguments("run")],
+            cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        ) as process:  # fmt: skip
+            time.sleep(chance.uniform(0.1, 1.0) * usual)
+            process.kill()
+            code = process.wait()
+        kills += code == -signal.SIGKILL
+        assert place.run().status == "done"
+        assert place.state() == expected
+
+
+def test_two_runs_at_once(engine: str, new_place: NewPlace, small: tuple[Path, dict[str, Any]]) -> None:
+    """Two runs started together end with the right record, and neither breaks off."""
+    config, expected = small
+    for _ in range(ROUNDS[engine]):
+        place = new_place(config)
+        both = [
+            subprocess.Popen(
+                [*CLI, *place.arguments("run", "--json")],
+                cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            )
+            for _ in range(2)
+        ]  # fmt: skip
+        told = [process.communicate() for process in both]
+        assert [process.returncode for process in both] == [0, 0], told
+        assert place.state() == expected
+        assert_settled(place)
+
+
+def test_two_runs_over_one_landing_zone_that_disagree(
+    new_place: NewPlace, small: tuple[Path, dict[str, Any]]
+) -> None:
+    """One run with half of the connections and one with the others, on one store, at once: nothing of either is lost."""
+    config, expected = small
+    place = new_place(config)
+    halves = [["meteo_ichtegem", "meteo_infoclimat"], ["meteo_madeleine", "meteo_infoclimat"]]
+    both = [
+        subprocess.Popen([*CLI, *place.arguments("run", *names)], cwd=ROOT, env=environment(),
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for names in halves
+    ]  # fmt: skip
+    told = [process.communicate() for process in both]
+    assert [process.returncode for process in both] == [0, 0], told
+    assert replace(place).ingest().status == "done"
+    assert place.state() == expected
