@@ -7,7 +7,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,17 +24,21 @@ class Usage:
     cpu: float
 
 
-def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Usage:
-    """Run a command to its end; RuntimeError with its stderr where it fails."""
+def say(text: str) -> None:
+    """Progress, on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def run(command: Sequence[str]) -> Usage:
+    """Run a command to its end, without the caller's BAROGRAPH_* settings; RuntimeError where it fails."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("BAROGRAPH_")}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
-    done = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, **(environment or {})}, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     wall = time.perf_counter() - started
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-3000:]}")
+        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}"[-3000:])
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Usage(done.stdout, wall, cpu)
 
@@ -47,7 +51,7 @@ def run_module(name: str, *arguments: str) -> Usage:
 def peak_memory() -> int:
     """The largest resident size of this process, in bytes.
 
-    Linux keeps `ru_maxrss` over exec, so a child inherits its parent's peak; VmHWM begins anew.
+    Linux keeps `ru_maxrss` over exec, so a child begins with its parent's peak; VmHWM begins anew.
     """
     status = Path("/proc/self/status")
     if status.exists():

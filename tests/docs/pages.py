@@ -84,15 +84,15 @@ def anchors(page: Path) -> set[str]:
 
 
 def cells(page: Path, head: str) -> list[list[str]]:
-    """The rows of the table whose head line contains `head`."""
+    """The rows of every table of the page whose head line contains `head`."""
     rows: list[list[str]] = []
     inside = False
     for _, line in prose(page):
         if not line.startswith("|"):
             inside = False
-        elif inside:
+        elif inside and not line.startswith("| ---"):
             rows.append([cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]])
         elif head in line:
             inside = True
     assert rows, f"{page}: no table with {head!r}"
-    return rows[1:]
+    return rows

@@ -179,7 +179,7 @@ def test_an_object_that_is_not_what_its_name_says(
     assert [(stream, error) for stream, _, error in kept] == [(STREAM, failed.error)]
     limited.assert_record(lost=lost)
     again = limited.place.ingest()
-    assert (again.status, again.skipped, [item.object for item in again.objects]) == ("failed", 2, [key])
+    assert (again.status, again.skipped, [item.object for item in again.objects]) == ("incomplete", 2, [key])
 
 
 def test_a_mended_object_is_ingested(landed: Scene) -> None:

@@ -30,8 +30,8 @@ source = "wunderground-table"
 url = "nowhere.xlsx"
 station = "LOCAL1"
 """
-Row = tuple[int, float | None, float | None]
-"""Minute of 1 October 2024 (local), °F, inHg; None is not observed."""
+Row = tuple[int, float | None, float | None] | tuple[int, float | None, float | None, int]
+"""Minute of 1 October 2024 (local), °F, inHg (None is not observed), and how many ms after the sync's start."""
 
 
 def lay(folder: Path) -> Place:
@@ -48,7 +48,8 @@ def land(place: Place, second: int, rows: Sequence[Row], *, stream: str = "local
     path = place.landing_folder / stream / f"2024_10_08_{millis}_{part}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = []
-    for minute, fahrenheit, inches in rows:
+    for row in rows:
+        minute, fahrenheit, inches, after = (*row, 0)[:4]
         cells = {
             "Date": "2024-10-01",
             "Time": f"{minute // 60:02}:{minute % 60:02}:00",
@@ -57,7 +58,7 @@ def land(place: Place, second: int, rows: Sequence[Row], *, stream: str = "local
             "Pressure": None if inches is None else f"{inches}\u00a0in",
         }
         data = {name: cell for name, cell in cells.items() if cell is not None}
-        lines.append(json.dumps({"_airbyte_extracted_at": millis, "_airbyte_data": data}) + "\n")
+        lines.append(json.dumps({"_airbyte_extracted_at": millis + after, "_airbyte_data": data}) + "\n")
     path.write_text("".join(lines), encoding="utf-8")
     return f"meteo_sync/{stream}/{path.name}"
 
@@ -199,16 +200,25 @@ def test_parts_of_one_extraction(tmp_path: Path) -> None:
 
 
 _CELL = st.sampled_from([None, 50.0, 59.0, 68.0])
+_AFTER = st.sampled_from([0, 0, 500, 1000, 2500])
 _ROWS = st.lists(
-    st.tuples(st.sampled_from([0, 5, 1439]), _CELL, _CELL.map(lambda value: value and value / 2)), min_size=1, max_size=4
+    st.tuples(st.sampled_from([0, 5, 1439]), _CELL, _CELL.map(lambda value: value and value / 2), _AFTER),
+    min_size=1,
+    max_size=4,
 )
 _EXTRACTION = st.tuples(st.integers(1, 4), st.sampled_from(["local", "other"]), st.integers(0, 1), _ROWS)
 
 
-@settings(max_examples=25, phases=[Phase.explicit, Phase.generate], suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, phases=[Phase.explicit, Phase.generate], suppress_health_check=[HealthCheck.too_slow])
 @example([(1, "local", 0, [(0, 50.0, None)]), (3, "local", 0, [(0, 50.0, None)]), (2, "local", 0, [(0, 59.0, None)])])
 @example([(2, "local", 0, [(5, 59.0, None)]), (1, "local", 0, [(5, 59.0, None), (5, 50.0, 29.5)])])
 @example([(1, "local", 0, [(0, 50.0, 29.5)]), (3, "other", 0, [(0, 50.0, 29.5)]), (3, "local", 0, [(0, 59.0, 25.0)])])
+@example(
+    [
+        (2, "local", 1, [(0, 50.0, 29.5, 500), (0, None, 25.0, 2500)]),
+        (1, "local", 0, [(0, None, None, 2500), (0, 68.0, 25.0, 1000)]),
+    ]
+)
 @given(st.lists(_EXTRACTION, min_size=2, max_size=5, unique_by=lambda one: one[:3]))
 def test_the_record_is_a_function_of_the_landing_zone(
     tmp_path_factory: pytest.TempPathFactory, extractions: list[tuple[int, str, int, list[Row]]]

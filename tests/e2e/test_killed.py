@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
@@ -149,37 +151,70 @@ def test_killed_at_random(engine: str, new_place: NewPlace, large: tuple[Path, d
         assert place.state() == expected
 
 
+def start(place: Place, *words: str) -> subprocess.Popen[str]:
+    """A command that goes on by itself."""
+    return subprocess.Popen(
+        [*CLI, *place.arguments(*words)],
+        cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def assert_both_done(processes: list[subprocess.Popen[str]]) -> None:
+    told = [process.communicate() for process in processes]
+    assert [process.returncode for process in processes] == [0] * len(processes), told
+
+
 def test_two_runs_at_once(engine: str, new_place: NewPlace, small: tuple[Path, dict[str, Any]]) -> None:
     """Two runs started together end with the right record, and neither breaks off."""
     config, expected = small
     for _ in range(ROUNDS[engine]):
         place = new_place(config)
-        both = [
-            subprocess.Popen(
-                [*CLI, *place.arguments("run", "--json")],
-                cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            )
-            for _ in range(2)
-        ]  # fmt: skip
-        told = [process.communicate() for process in both]
-        assert [process.returncode for process in both] == [0, 0], told
+        assert_both_done([start(place, "run"), start(place, "run")])
         assert place.state() == expected
         assert_settled(place)
 
 
-def test_two_runs_over_one_landing_zone_that_disagree(
-    new_place: NewPlace, small: tuple[Path, dict[str, Any]]
-) -> None:
-    """One run with half of the connections and one with the others, on one store, at once: nothing of either is lost."""
-    config, expected = small
-    place = new_place(config)
-    halves = [["meteo_ichtegem", "meteo_infoclimat"], ["meteo_madeleine", "meteo_infoclimat"]]
-    both = [
-        subprocess.Popen([*CLI, *place.arguments("run", *names)], cwd=ROOT, env=environment(),
-                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for names in halves
-    ]  # fmt: skip
-    told = [process.communicate() for process in both]
-    assert [process.returncode for process in both] == [0, 0], told
-    assert replace(place).ingest().status == "done"
-    assert place.state() == expected
+def land_every_other(place: Place, second: int, first_minute: int) -> set[tuple[datetime, float]]:
+    """Land 40 days of one station, a row every 10 minutes and one at noon that every extraction has; what it says."""
+    start = datetime(2024, 12, 1, tzinfo=UTC)
+    extracted = start + timedelta(days=100, seconds=second)
+    said, lines = set(), []
+    for day in range(40):
+        for minute in (*range(first_minute, 1440, 10), 725):
+            instant = start + timedelta(days=day, minutes=minute)
+            cells = {"Date": f"{instant:%Y-%m-%d}", "Time": f"{instant:%H:%M:%S}", "Humidity": f"{40 + second}"}
+            lines.append(json.dumps({"_airbyte_data": cells}) + "\n")
+            said.add((instant, 40.0 + second))
+    path = place.landing_folder / "shared" / f"{extracted:%Y_%m_%d}_{round(extracted.timestamp() * 1000)}_0.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_text("".join(lines), encoding="utf-8")
+    return said
+
+
+SHARED: Final = """
+[ingest]
+batch_rows = 1000
+[stations.SHARED]
+timezone = "UTC"
+[connections.shared]
+source = "wunderground-table"
+url = "nowhere.xlsx"
+station = "SHARED"
+"""
+
+
+def test_two_runs_on_the_same_days(engine: str, new_place: NewPlace, tmp_path: Path) -> None:
+    """Two jobs with landing zones of their own fill the same station-days of one store, at once: no report is lost."""
+    config = tmp_path / "shared.toml"
+    config.write_text(SHARED, encoding="utf-8")
+    for number in range(ROUNDS[engine]):
+        one = new_place(config)
+        store = one.store or f"sqlite:///{tmp_path / f'shared{number}.db'}"
+        places = [replace(one, store=store), replace(one, store=store, data_dir=tmp_path / f"other{number}")]
+        said = [land_every_other(place, second, second * 5) for second, place in enumerate(places)]
+        assert_both_done([start(place, "ingest") for place in places])
+        expected = {(instant, value) for instant, value in said[0] if (instant.hour, instant.minute) != (12, 5)} | said[1]
+        assert {(instant, row["humidity"]) for (_, instant), row in places[0].record().items()} == expected
+        (stored,) = places[0].state()["stations"]
+        assert stored[1].count == len(expected) == 40 * (144 + 144)
+

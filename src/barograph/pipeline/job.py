@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from barograph.landing import LandingZone
     from barograph.store.base import Store
 
-SHOWN_REJECTIONS: Final = 100
-SHOWN_OF_A_KIND: Final = 10
+SHOWN_REJECTIONS: Final = 1000
+SHOWN_OF_A_KIND: Final = 300
 """How many rejections a run report carries, and of one object, column and reason; all of them are in `logs`."""
 
 

@@ -61,11 +61,11 @@ class Infoclimat:
             raise SourceRefused(f"is empty ({fetched.size} bytes)", where=fetched.name, hint="fetch it again")
         if text.startswith((b"{", b"[")):
             return
-        if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in start:
-            raise FormatError("is not UTF-8 JSON; it may be UTF-16", where=fetched.name, hint="save it as UTF-8")
         if start.startswith((b"PK\x03\x04", b"\x1f\x8b")):
             kind = "a zip archive or workbook" if start.startswith(b"PK") else "gzip"
             raise FormatError(f"is not JSON but {kind}", where=fetched.name, hint="unpack it, or name the JSON file")
+        if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in start:
+            raise FormatError("is not UTF-8 JSON; it may be UTF-16", where=fetched.name, hint="save it as UTF-8")
         kind = "HTML" if text.startswith(b"<") else "plain text"
         hint = "open the connection's url in a browser"
         if kind == "plain text":

@@ -218,7 +218,7 @@ class _Fold:
         both = both.with_columns(
             is_old.alias("__old"),
             is_new.alias("__is_new"),
-            self._newer(*_PLACE).fill_null(value=False).alias("__newer"),
+            self._newer(*_row_place(_NEW), *_row_place("")).fill_null(value=False).alias("__newer"),
         )
         both = both.with_columns(self._conflict(variables, within=within).alias("__conflict"))
         refused = pl.col("__conflict") & ~pl.col("__newer")
@@ -234,10 +234,8 @@ class _Fold:
         self._collect_conflicts(both.filter("__conflict"), variables)
         return self._take(both, variables, flags, confirm=confirm)
 
-    def _newer(self, extracted_at: str, source: str, line: str) -> pl.Expr:
-        """Whether the incoming row comes before the stored place in precedence (see the module)."""
-        ne, ns, nl = (pl.col(name + _NEW) for name in _PLACE)
-        oe, os, ol = pl.col(extracted_at), pl.col(source), pl.col(line)
+    def _newer(self, ne: pl.Expr, ns: pl.Expr, nl: pl.Expr, oe: pl.Expr, os: pl.Expr, ol: pl.Expr) -> pl.Expr:
+        """Whether the new place (extracted_at, source, line) comes before the old one (see the module)."""
         new_object, old_object = self._objects(ns), self._objects(os)
         # The very same place again (nl == ol) is the object read anew, perhaps after it was mended in place.
         first = (new_object == old_object) & (nl <= ol)
@@ -247,8 +245,7 @@ class _Fold:
         return source.replace_strict(self.object_of, default=None, return_dtype=pl.Int32)
 
     def _wins(self, name: str) -> pl.Expr:
-        places = [name + suffix for suffix in _SUFFIXES]
-        newer = pl.when(pl.col(places[0]).is_not_null()).then(self._newer(*places)).otherwise(self._newer(*_PLACE))
+        newer = self._newer(*_value_place(name, _NEW), *_value_place(name, ""))
         there = pl.col(name + _NEW).is_not_null()
         return (there & (pl.col(name).is_null() | newer)).fill_null(value=False)
 
@@ -290,18 +287,25 @@ class _Fold:
             exprs.append(pl.when(win).then(pl.col(name + _NEW)).otherwise(pl.col(name)).alias(name))
             if (flag := name + FLAG_SUFFIX) in flags:
                 exprs.append(pl.when(win).then(pl.col(flag + _NEW)).otherwise(pl.col(flag)).alias(flag))
-            for place, suffix in zip(_PLACE, _SUFFIXES, strict=True):
-                old_place, new_place = _place(name, place, suffix, ""), _place(name, place, suffix, _NEW)
-                exprs.append(pl.when(win).then(new_place).otherwise(old_place).alias(f"{name}{suffix}__at"))
+            places = zip(_SUFFIXES, _value_place(name, ""), _value_place(name, _NEW), strict=True)
+            exprs += [pl.when(win).then(new).otherwise(old).alias(f"{name}{suffix}__at") for suffix, old, new in places]
         exprs += [pl.when(moved).then(pl.col(p + _NEW)).otherwise(pl.col(p)).alias(p) for p in _PLACE]
         taken = both.select(exprs)
         return _with_overrides(taken, variables, flags)
 
 
-def _place(name: str, place: str, suffix: str, side: str) -> pl.Expr:
-    """One part of where a value comes from: its own, else its report's."""
+def _row_place(side: str) -> list[pl.Expr]:
+    """Where a report comes from: extracted_at, source, line."""
+    return [pl.col(place + side) for place in _PLACE]
+
+
+def _value_place(name: str, side: str) -> list[pl.Expr]:
+    """Where a value comes from: its own place, else its report's."""
     own = pl.col(name + "_extracted_at" + side).is_not_null()
-    return pl.when(own).then(pl.col(name + suffix + side)).otherwise(pl.col(place + side))
+    return [
+        pl.when(own).then(pl.col(name + suffix + side)).otherwise(place)
+        for suffix, place in zip(_SUFFIXES, _row_place(side), strict=True)
+    ]
 
 
 def _complete(frame: pl.DataFrame, variables: list[str], flags: list[str]) -> pl.DataFrame:

@@ -1,0 +1,57 @@
+"""What the pages show is what happens."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from barograph.store.mongo_schema import VALIDATORS
+from barograph.variables import NAMES
+from tests.docs.console import Session
+from tests.docs.pages import DOCS, PAGES, Block, blocks
+
+RUN = ("console", "python", "toml")
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if any(b.language in RUN for b in blocks(page))], ids=lambda p: p.name
+)
+def test_examples(page: Path, demo: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every console, Python and toml block of the page, from top to bottom in one folder, gives what it shows.
+
+    A block that is not run says why in a comment above it.
+    """
+    session = Session(demo[0], monkeypatch, demo[1])
+    for block in blocks(page):
+        if block.language in RUN and block.not_run is None:
+            session.run(block)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_block_says_its_language(page: Path) -> None:
+    """A block without a language would be neither run nor coloured."""
+    known = {*RUN, "text", "json", "mermaid"}
+    assert [(block.line, block.language) for block in blocks(page) if block.language not in known] == []
+
+
+def json_blocks(page: Path) -> list[Block]:
+    return [block for block in blocks(page) if block.language == "json"]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if json_blocks(page)], ids=lambda page: page.name)
+def test_json_is_json(page: Path) -> None:
+    """Documents can be copied."""
+    for block in json_blocks(page):
+        json.loads(block.text)
+
+
+def test_the_shown_day_has_the_shape_that_the_database_holds() -> None:
+    """The example of a MongoDB document has the fields of the validator, no other, and every one that is required."""
+    documents = [json.loads(block.text) for block in json_blocks(DOCS / "stores.md")]
+    document = next(found for found in documents if "revision" in found)
+    schema = VALIDATORS["reports"]
+    assert set(schema["required"]) <= document.keys() <= schema["properties"].keys()
+    assert list(document["reports"]) == ["utc_time", *(name for name in NAMES if name in document["reports"])]
+    assert {len(cells) for cells in document["reports"].values()} == {3}
