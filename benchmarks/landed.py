@@ -1,10 +1,13 @@
 """A landing zone filled with years of reports, in the three forms that Airbyte's S3 destination gives them.
 
-Everything goes through `barograph.landing.land`, as a sync does.
+Everything goes through `barograph.landing.land`, as a sync does, and in a process of its own, because a year of an
+answer takes a gigabyte to make up: `python -m benchmarks.landed FOLDER FORM STATIONS DAYS`.
 """
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +19,7 @@ import polars as pl
 from barograph.config import Connection, Settings
 from barograph.landing import land, open_landing
 from barograph.model import Station
-from benchmarks.weather import PER_DAY, observe
+from benchmarks.weather import observe
 
 Form = Literal["csv", "jsonl", "answer"]
 FORMS: Final[tuple[Form, ...]] = ("csv", "jsonl", "answer")
@@ -67,35 +70,39 @@ def settings(folder: Path, store_url: str, form: Form, stations: int) -> Setting
     )
 
 
-def fill(folder: Path, form: Form, stations: int, days: int) -> int:
-    """Land `days` days of `stations` stations under `folder`; return the number of reports."""
+def form_of(name: str) -> Form:
+    """The form of that name."""
+    return next(form for form in FORMS if form == name)
+
+
+def fill(folder: Path, form: Form, stations: int, days: int) -> None:
+    """Land `days` days of `stations` stations under `folder`: one answer for all, or a table for each."""
     zone = open_landing(str(folder / "landing"), PREFIX)
     if form == "answer":
         land(zone, "answer", [_answer(stations, days)], started=STARTED, format="jsonl")
-    else:
-        for number in range(stations):
-            stream = station_id(number, form).lower()
-            land(zone, stream, _table(observe(number, days)), started=STARTED, format=form)
-    return stations * days * PER_DAY
+        return
+    for number in range(stations):
+        records = _table(observe(number, days))
+        land(zone, station_id(number, form).lower(), records, started=STARTED, format=form)
 
 
-def join_parts(folder: Path, form: Form) -> int:
-    """Make one object of each stream's parts (JSON lines only: no header comes twice); return the largest size.
+def landed_size(folder: Path) -> int:
+    """Bytes of all objects under `folder`, without the manifests."""
+    zone = open_landing(str(folder / "landing"), PREFIX)
+    return sum(item.size for item in zone.objects())
 
-    Our sync cuts at 64 MB, Airbyte at 200, other tools never.
+
+def join_parts(folder: Path) -> None:
+    """Make one object of the parts of each stream of JSON lines.
+
+    Our sync cuts at 64 MB and Airbyte at 200, other tools never.
     """
-    assert form != "csv"
-    largest = 0
     for stream in (folder / "landing" / PREFIX).iterdir():
-        first, *others = sorted(stream.glob("*.jsonl"), key=lambda path: int(path.stem.rpartition("_")[2])) or [None]
-        if first is None:
-            continue
-        with first.open("ab") as whole:
-            for part in others:
-                whole.write(part.read_bytes())
-                part.unlink()
-        largest = max(largest, first.stat().st_size)
-    return largest
+        parts = sorted(stream.glob("*.jsonl"), key=lambda path: int(path.stem.rpartition("_")[2]))
+        for part in parts[1:]:
+            with parts[0].open("ab") as whole, part.open("rb") as rest:
+                shutil.copyfileobj(rest, whole)
+            part.unlink()
 
 
 def _table(frame: pl.DataFrame) -> Iterator[dict[str, Any]]:
@@ -178,4 +185,8 @@ def _array(name: str, frame: pl.DataFrame) -> bytes:
         texts += [pl.lit(f',"{field}":'), ('"' + number.cast(pl.String) + '"').fill_null("null")]
     texts.append(pl.lit("}"))
     rows = frame.select(pl.concat_str(texts)).to_series()
-    return b"[" + rows.str.join(",").item().encode() + b"]"
+    return f"[{rows.str.join(',').item()}]".encode()
+
+
+if __name__ == "__main__":
+    fill(Path(sys.argv[1]), form_of(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import sqlite3
-import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -13,12 +12,12 @@ from pathlib import Path
 PACKAGES = ("polars", "pymongo", "orjson", "pandas", "openpyxl")
 
 
-def describe(mongod: Path | None) -> list[str]:
-    """Lines of text: when, on what, with which versions."""
+def describe(*more: str) -> list[str]:
+    """Lines of text: when, on what, with which versions; `more` are further versions."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     versions = [f"Python {platform.python_version()}", f"SQLite {sqlite3.sqlite_version}"]
     versions += [f"{name} {version(name)}" for name in PACKAGES]
-    versions.append(_mongod_version(mongod))
+    versions += more
     return [
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, barograph {version('barograph')}",
         f"{cores} cores ({_processor()}), {_memory()} of memory, {platform.system()} {platform.machine()}",
@@ -30,13 +29,6 @@ def load() -> str:
     """How busy the machine is: the load averages of 1 and 5 minutes."""
     one, five, _ = os.getloadavg()
     return f"{one:.1f} (5 min: {five:.1f})"
-
-
-def _mongod_version(mongod: Path | None) -> str:
-    if mongod is None:
-        return "no mongod"
-    told = subprocess.run([mongod, "--version"], capture_output=True, text=True, check=True).stdout
-    return f"mongod {told.split()[2].removeprefix('v')}"
 
 
 def _processor() -> str:

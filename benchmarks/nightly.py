@@ -52,8 +52,10 @@ def measure(folder: Path, *, quick: bool) -> Section:
             *(Target(f"start-up: {name}", median(values), START_UP, "s", "less") for name, values in start.items()),
         ],
         [
-            "The job is `barograph run` with a new data folder: it lands the exports, decodes them to UTC and metric "
-            "units, flags, stores, and writes ledger, logs and run report. The naive load does none of that.",
+            (
+                "The job is `barograph run` with a new data folder: it lands the exports, decodes them to UTC and metric "
+                "units, flags, stores, and writes ledger, logs and run report. The naive load does none of that."
+            ),
         ],
     )
 

@@ -7,7 +7,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -29,9 +29,14 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def run(command: Sequence[str]) -> Usage:
-    """Run a command to its end, without the caller's BAROGRAPH_* settings; RuntimeError where it fails."""
+def run(command: Sequence[str], settings: Mapping[str, str] | None = None) -> Usage:
+    """Run a command to its end; RuntimeError where it fails.
+
+    `settings` are the BAROGRAPH_* variables that it sees: a store's URL may carry a password, and a command line is
+    there for all to read.
+    """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("BAROGRAPH_")}
+    environment |= settings or {}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
@@ -43,9 +48,9 @@ def run(command: Sequence[str]) -> Usage:
     return Usage(done.stdout, wall, cpu)
 
 
-def run_module(name: str, *arguments: str) -> Usage:
+def run_module(name: str, *arguments: str, settings: Mapping[str, str] | None = None) -> Usage:
     """Run `python -m name` with this interpreter."""
-    return run([sys.executable, "-m", name, *arguments])
+    return run([sys.executable, "-m", name, *arguments], settings)
 
 
 def peak_memory() -> int:

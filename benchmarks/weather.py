@@ -55,6 +55,4 @@ def observe(station: int, days: int) -> pl.DataFrame:
     utc_time = pl.datetime_range(start, end, STEP, time_unit="ms", eager=True).cast(INSTANT).alias("utc_time")
     words = pl.col("sector").replace_strict(dict(enumerate(COMPASS)), return_dtype=pl.String)
     calm = pl.col("mean_wind_speed") == 0
-    return frame.select(
-        utc_time, pl.exclude("sector"), pl.when(~calm).then(words).alias("wind_direction")
-    )
+    return frame.select(utc_time, pl.exclude("sector"), pl.when(~calm).then(words).alias("wind_direction"))

@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
-# Makes docs/images again, from simulated data only: `docs/make_images.sh`, or with another barograph: BAROGRAPH=barograph
+# Makes the pictures of the documentation, from simulated data only, in docs/images or in the folder that is given.
+# BAROGRAPH names the command; default is the one of the checkout's .venv.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
-
-barograph=${BAROGRAPH:-$PWD/../.venv/bin/barograph}
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+barograph=${BAROGRAPH:-$here/../.venv/bin/barograph}
+images=$(realpath "${1:-$here/images}")
+feeds=$(mktemp -d)
+trap 'rm -rf "$feeds"' EXIT
+trap 'cat -- *.log >&2' ERR
 unset "${!BAROGRAPH_@}"
+cd "$feeds"
 
-# Seed 6 brings rain on the second of two days, half an hour without reports on the first, and an impossible value.
-"$barograph" simulate "$folder" --stations 1 --days 4 --seed 6 --fault gap --fault impossible >/dev/null
-cd "$folder"
-"$barograph" run >/dev/null 2>&1
-"$barograph" plot IICHTE19 2024-10-02 2024-10-03 --output "$OLDPWD/images/two-days.png" \
+# Seed 6 has rain on the second of the two days, and on the first 25 minutes without reports and an impossible value.
+"$barograph" simulate . --stations 1 --days 4 --seed 6 --fault gap --fault impossible >simulate.log
+"$barograph" run >run.log 2>&1
+"$barograph" plot IICHTE19 2024-10-02 2024-10-03 --output "$images/two-days.png" \
     --variables temperature,dew_point,mean_wind_speed,wind_gust,precipitation_rate,precipitation_acc

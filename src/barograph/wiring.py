@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from barograph.landing import open_landing
 from barograph.pipeline import Job, NoProgress, Progress
@@ -16,11 +16,15 @@ if TYPE_CHECKING:
     from barograph.store.base import Store
 
 
+READ_PATIENCE: Final = 15.0
+"""Seconds that a question waits for a server; the job, which nobody watches, waits as long as the engine does."""
+
+
 @contextmanager
-def opened_store(settings: Settings) -> Iterator[Store]:
+def opened_store(settings: Settings, *, patience: float | None = READ_PATIENCE) -> Iterator[Store]:
     """The store alone, for faces that only read."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    store = open_store(settings.store_url)
+    store = open_store(settings.store_url, patience=patience)
     try:
         yield store
     finally:
@@ -30,6 +34,6 @@ def opened_store(settings: Settings) -> Iterator[Store]:
 @contextmanager
 def opened_job(settings: Settings, progress: Progress | None = None) -> Iterator[Job]:
     """The landing zone and the store, for the job's commands."""
-    with opened_store(settings) as store:
+    with opened_store(settings, patience=None) as store:
         zone = open_landing(settings.landing_url, settings.landing_prefix)
         yield Job(settings, zone, store, progress or NoProgress())

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,3 +58,20 @@ def test_the_shown_day_has_the_shape_that_the_database_holds() -> None:
     assert set(schema["required"]) <= document.keys() <= schema["properties"].keys()
     assert list(document["reports"]) == ["utc_time", *(name for name in NAMES if name in document["reports"])]
     assert {len(cells) for cells in document["reports"].values()} == {3}
+
+
+def test_pictures_can_be_made_again(tmp_path: Path) -> None:
+    """docs/make_images.sh makes each picture of the pages, of the same size, from simulated data."""
+    barograph = tmp_path / "barograph"
+    barograph.write_text(f'#!/bin/sh\nexec {sys.executable} -m barograph "$@"\n', encoding="utf-8")
+    barograph.chmod(0o755)
+    (tmp_path / "images").mkdir()
+    script = [str(DOCS / "make_images.sh"), str(tmp_path / "images")]
+    subprocess.run(script, env={**os.environ, "BAROGRAPH": str(barograph)}, capture_output=True, check=True)
+    assert sizes(tmp_path / "images") == sizes(DOCS / "images")
+
+
+def sizes(folder: Path) -> dict[str, tuple[int, int]]:
+    """Width and height of each PNG: the two numbers of its IHDR chunk."""
+    heads = {path.name: path.read_bytes()[16:24] for path in folder.glob("*.png")}
+    return {name: (int.from_bytes(head[:4]), int.from_bytes(head[4:])) for name, head in heads.items()}

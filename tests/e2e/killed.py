@@ -1,4 +1,6 @@
-"""The command line, killed by SIGKILL at a stage boundary: `python -m tests.e2e.killed STAGE CALL before|after ARGUMENTS…`.
+"""The command line, killed by SIGKILL at a stage boundary.
+
+    python -m tests.e2e.killed STAGE CALL before|after ARGUMENTS…
 
 No handler, no flush, no farewell: what a power cut or the kernel's out-of-memory killer does, at a chosen instant.
 """

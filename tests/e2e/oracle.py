@@ -78,7 +78,7 @@ def read_workbook(path: Path, station_id: str, timezone: str) -> Reading:
         day = datetime.strptime(sheet.title, "%d%m%y").replace(tzinfo=UTC).date()
         header, *rows = sheet.iter_rows(values_only=True)
         filled = [dict(zip(header, row, strict=True)) for row in rows if any(cell is not None for cell in row)]
-        clocks = [row["Time"] for row in filled]
+        clocks = [row["Time"] for row in filled if isinstance(row["Time"], time)]
         for row, instant in zip(filled, _instants(day, clocks, ZoneInfo(timezone)), strict=True):
             key = (station_id, instant)
             if key in reading:

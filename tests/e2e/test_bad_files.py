@@ -113,7 +113,10 @@ def test_a_server_that_does_not_serve(
 ) -> None:
     """Whatever a server answers, or whether it answers at all, only its connection fails; its token stays secret."""
     scene.point(ANSWER, http_server.on("/opendata", reply) + "?token=s3cr3t")
-    limited = Scene(scene.undisturbed, Place(scene.place.config, scene.place.data_dir, limits={"http_timeout": 0.4, "http_retries": 1}))
+    limited = Scene(
+        scene.undisturbed,
+        Place(scene.place.config, scene.place.data_dir, limits={"http_timeout": 0.4, "http_retries": 1}),
+    )
     assert_costs_only(limited, ANSWER, *words)
     assert not [entry for entry in limited.place.logs() if "s3cr3t" in entry.msg + repr(entry.context)]
     assert "s3cr3t" not in repr(limited.place.runs())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, Final
 
 import pytest
 
+from tests.e2e.airbyte import jsonl, rows_of
 from tests.e2e.scenario import Place, Scene
 
 STATION: Final = "IICHTE19"
@@ -29,17 +29,9 @@ def landed(scene: Scene) -> Scene:
 
 def as_jsonl(path: Path) -> Path:
     """Land the same records as JSON lines instead of CSV."""
-    text = path.read_text(encoding="utf-8")
-    rows = list(csv.DictReader(io.StringIO(text, newline="")))
-    lines = [
-        json.dumps({"_airbyte_raw_id": row["_airbyte_raw_id"], "_airbyte_extracted_at": int(row["_airbyte_extracted_at"]),
-                    "_airbyte_meta": json.loads(row["_airbyte_meta"]), "_airbyte_generation_id": 1,
-                    "_airbyte_data": json.loads(row["_airbyte_data"])}, ensure_ascii=False, separators=(",", ":"))
-        for row in rows
-    ]  # fmt: skip
-    path.unlink()
     new = path.with_suffix(".jsonl")
-    new.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    new.write_bytes(jsonl(rows_of(path)))
+    path.unlink()
     return new
 
 
@@ -50,11 +42,6 @@ def edit_line(path: Path, number: int, change: Callable[[bytes], bytes]) -> byte
     lines[number - 1] = change(before)
     path.write_bytes(b"\n".join(lines))
     return before
-
-
-def report_on(landed: Scene, line: int) -> Any:
-    """The undisturbed report of a record that holds one, by its line in a JSONL object of the stream's order."""
-    return landed.of(STATION)[line]
 
 
 @pytest.mark.parametrize(
@@ -123,7 +110,7 @@ def test_a_missing_key_is_null(landed: Scene) -> None:
         lambda line: line.replace(b'""Time', b'""Time\xe9'),
         lambda line: line.replace(b'}"', b'"'),
         lambda line: line[: len(line) // 2],
-        lambda line: line[: line.index(b'"{""sync')] + b'"{}",1,"__import__(\'os\').mkdir(\'evaluated\')"\r',
+        lambda line: line[: line.index(b'"{""sync')] + b"\"{}\",1,\"__import__('os').mkdir('evaluated')\"\r",
     ],
     ids=["a field short", "latin1", "cell cut", "truncated", "code"],
 )
@@ -146,7 +133,7 @@ def test_a_bad_record_of_a_csv_costs_itself(landed: Scene, change: Callable[[byt
         (".csv", lambda _: b"PK\x03\x04 and more", "a zip archive or workbook"),
         (".csv", lambda _: b"<html><body>403</body></html>", "HTML"),
         (".csv", lambda _: b'{"_airbyte_data":{}}\n', "CSV header"),
-        (".csv", lambda data: gzip.compress(data), "gzip"),
+        (".csv", gzip.compress, "gzip"),
         (".jsonl", lambda data: data, "holds no JSON lines"),
         (".jsonl.gz", lambda data: data, "is not gzip"),
         (".csv.gz", lambda data: gzip.compress(data)[:-50], "gzip is cut short"),
@@ -215,7 +202,7 @@ def test_a_second_answer_on_its_own_line(landed: Scene) -> None:
     """Between two whole answers a broken one is named by its line; both others are stored."""
     path = landed.landed("infoclimat")
     whole = path.read_bytes()
-    path.write_bytes(whole + b'{"_airbyte_data":"__import__(\'os\').mkdir(\'evaluated\')"}\n' + whole)
+    path.write_bytes(whole + b"{\"_airbyte_data\":\"__import__('os').mkdir('evaluated')\"}\n" + whole)
     report = landed.place.ingest()
     assert report.status == "incomplete"
     answered = len(landed.of("00052")) + len(landed.of("07015"))
@@ -250,11 +237,11 @@ def test_nothing_in_the_landing_zone_is_evaluated(landed: Scene) -> None:
         json.dumps({"_airbyte_data": {"Date": code, "Time": "00:04:00", "Temperature": "50\u00a0°F"}}),
         json.dumps({"_airbyte_data": {"Date": "2024-10-03", "Time": "00:04:00", "Temperature": code}}),
     ]
-    with path.open("a", encoding="utf-8") as file:
-        file.writelines(line + "\n" for line in lines)
+    evil = "".join(line + "\n" for line in lines).encode()
+    path.write_bytes(evil + path.read_bytes() + evil)
     report = landed.place.ingest()
     assert report.status == "incomplete"
-    landed.assert_fate(report, rows=len(lines), rejected=len(lines))
+    landed.assert_fate(report, rows=2 * len(lines), rejected=2 * len(lines))
     landed.assert_record()
     assert not marker.exists()
     assert b"__import__" not in landed.place.export(flags=True)

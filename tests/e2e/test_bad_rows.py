@@ -84,7 +84,7 @@ def test_a_row_without_a_time_is_rejected(scene: Scene) -> None:
 def test_an_impossible_value_is_stored_and_flagged(
     scene: Scene, name: str, value: str, variable: str, stored: float
 ) -> None:
-    """What is physically impossible stays as it was said, with QARTOD flag 4; nothing is clamped, dropped or rejected."""
+    """What is physically impossible stays as it was said, with QARTOD flag 4: not clamped, dropped or rejected."""
     set_cell(scene, name, value)
     report = scene.place.run()
     assert report.status == "done"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import openpyxl
@@ -37,7 +38,7 @@ def rows_on(path: Path, day: date) -> list[tuple[object, ...]]:
     ids=["autumn", "spring"],
 )
 def test_a_day_of_another_length(tmp_path: Path, day: date, rows: int, first: datetime) -> None:
-    """25 and 23 hours of 5-minute rows land on as many distinct instants, 5 minutes apart, each with its own values."""
+    """25 and 23 hours of 5-minute rows land on as many instants, 5 minutes apart, each with its own values."""
     place = night(tmp_path, day)
     path = tmp_path / "network" / "ILAMAD25.xlsx"
     assert len(rows_on(path, day)) == rows
@@ -50,13 +51,13 @@ def test_a_day_of_another_length(tmp_path: Path, day: date, rows: int, first: da
         query = Query(store)
         instants = query.reports("ILAMAD25", query.span("ILAMAD25", day))["utc_time"].to_list()
     assert len(instants) == len(set(instants)) == rows
-    assert {after - before for before, after in zip(instants, instants[1:], strict=False)} == {timedelta(minutes=5)}
+    assert {after - before for before, after in pairwise(instants)} == {timedelta(minutes=5)}
     assert first <= instants[0] < first + timedelta(minutes=5)
     assert_settled(place)
 
 
 def test_an_hour_that_cannot_be(tmp_path: Path) -> None:
-    """A wall clock that shows 02:30 on the night it jumps from 02:00 to 03:00 names no instant: that row is rejected."""
+    """A clock that shows 02:30 on the night it jumps from 02:00 to 03:00 names no instant: the row is rejected."""
     day = date(2025, 3, 30)
     place = night(tmp_path, day)
     path = tmp_path / "network" / "ILAMAD25.xlsx"
@@ -64,7 +65,9 @@ def test_an_hour_that_cannot_be(tmp_path: Path) -> None:
     book = openpyxl.load_workbook(path)
     sheet = book[f"{day:%d%m%y}"]
     sheet.insert_rows(27)
-    for cell, value in zip(sheet[27], [datetime(1900, 1, 1, 2, 30).time(), *(c.value for c in sheet[26])][:12], strict=False):  # noqa: DTZ001
+    for cell, value in zip(
+        sheet[27], [datetime(1900, 1, 1, 2, 30).time(), *(c.value for c in sheet[26])][:12], strict=False
+    ):
         cell.value = value
     out = io.BytesIO()
     book.save(out)
@@ -101,5 +104,9 @@ def test_a_gap_over_the_fold_is_an_assumption_that_is_told(tmp_path: Path) -> No
     assert told[0].context["station_id"] == "ILAMAD25"
     assert told[0].context["timezone"] == "Europe/Paris"
     stored = [key for key in place.record() if key[0] == "ILAMAD25"]
-    kept = [instant for _, instant in stored if datetime(2024, 10, 27, 0, tzinfo=UTC) <= instant < datetime(2024, 10, 27, 2, tzinfo=UTC)]
+    kept = [
+        instant
+        for _, instant in stored
+        if datetime(2024, 10, 27, 0, tzinfo=UTC) <= instant < datetime(2024, 10, 27, 2, tzinfo=UTC)
+    ]
     assert len(kept) == 5

@@ -1,4 +1,4 @@
-"""Several extractions of the same days: a later one wins field by field, an older one never, whatever the order of arrival."""
+"""Several extractions of the same days: field by field the latest one counts, whatever the order of arrival."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ def test_two_files_of_one_station(tmp_path: Path) -> None:
 
 
 def test_parts_of_one_extraction(tmp_path: Path) -> None:
-    """A generation in several parts is one extraction: their rows stand together, a twin of the first part is a duplicate."""
+    """A generation in several parts is one extraction: their rows stand together, and a twin is no contradiction."""
     place = lay(tmp_path)
     land(place, 10, [(0, 50.0, 30.0), (5, 51.0, 30.0)])
     land(place, 10, [(5, 51.0, 30.0), (10, 52.0, 30.0)], part=1)
@@ -240,7 +240,7 @@ def test_the_record_is_a_function_of_the_landing_zone(
 
 
 def test_a_broken_newer_object_does_not_stop_a_late_one(scene: Scene) -> None:
-    """An older extraction that arrives late is stored, although the newer one ends in the middle; that one stays failed."""
+    """An older extraction that arrives late is stored, although the newer one ends in the middle and stays failed."""
     scene.land_undisturbed()
     newer = scene.landed("infoclimat")
     data = newer.read_bytes()
@@ -256,7 +256,7 @@ def test_a_broken_newer_object_does_not_stop_a_late_one(scene: Scene) -> None:
 
 
 def test_a_stream_that_left_the_configuration(tmp_path: Path) -> None:
-    """Objects of a connection that was removed stay what they are, and do not stop a late object of the same station."""
+    """Objects of a connection that was removed stay what they are, and stop no late object of the same station."""
     place = lay(tmp_path)
     land(place, 20, [(0, 50.0, 30.0)], stream="other")
     place.ingest()

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -23,6 +23,7 @@ from tests.support.replica_set import ReplicaSet
 
 KILLS: Final = {"sqlite": 12, "mongodb": 6}
 ROUNDS: Final = {"sqlite": 3, "mongodb": 2}
+SLOWED: Final = (sys.executable, "-m", "tests.e2e.slowed")
 NewPlace = Callable[[Path], Place]
 
 
@@ -151,10 +152,10 @@ def test_killed_at_random(engine: str, new_place: NewPlace, large: tuple[Path, d
         assert place.state() == expected
 
 
-def start(place: Place, *words: str) -> subprocess.Popen[str]:
+def start(place: Place, *words: str, command: Sequence[str] = CLI) -> subprocess.Popen[str]:
     """A command that goes on by itself."""
     return subprocess.Popen(
-        [*CLI, *place.arguments(*words)],
+        [*command, *place.arguments(*words)],
         cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
@@ -174,21 +175,16 @@ def test_two_runs_at_once(engine: str, new_place: NewPlace, small: tuple[Path, d
         assert_settled(place)
 
 
-def land_every_other(place: Place, second: int, first_minute: int) -> set[tuple[datetime, float]]:
-    """Land 40 days of one station, a row every 10 minutes and one at noon that every extraction has; what it says."""
+def land_shared(place: Place, second: int, minutes: Iterable[int]) -> dict[datetime, float]:
+    """Land 40 days of one station, a row at each of some minutes of the day; what it says."""
     start = datetime(2024, 12, 1, tzinfo=UTC)
     extracted = start + timedelta(days=100, seconds=second)
-    said, lines = set(), []
-    for day in range(40):
-        for minute in (*range(first_minute, 1440, 10), 725):
-            instant = start + timedelta(days=day, minutes=minute)
-            cells = {"Date": f"{instant:%Y-%m-%d}", "Time": f"{instant:%H:%M:%S}", "Humidity": f"{40 + second}"}
-            lines.append(json.dumps({"_airbyte_data": cells}) + "\n")
-            said.add((instant, 40.0 + second))
+    instants = [start + timedelta(days=day, minutes=minute) for day in range(40) for minute in minutes]
+    rows = [{"Date": f"{at:%Y-%m-%d}", "Time": f"{at:%H:%M:%S}", "Humidity": f"{40 + second}"} for at in instants]
     path = place.landing_folder / "shared" / f"{extracted:%Y_%m_%d}_{round(extracted.timestamp() * 1000)}_0.jsonl"
     path.parent.mkdir(parents=True)
-    path.write_text("".join(lines), encoding="utf-8")
-    return said
+    path.write_text("".join(json.dumps({"_airbyte_data": row}) + "\n" for row in rows), encoding="utf-8")
+    return dict.fromkeys(instants, 40.0 + second)
 
 
 SHARED: Final = """
@@ -210,11 +206,12 @@ def test_two_runs_on_the_same_days(engine: str, new_place: NewPlace, tmp_path: P
     for number in range(ROUNDS[engine]):
         one = new_place(config)
         store = one.store or f"sqlite:///{tmp_path / f'shared{number}.db'}"
-        places = [replace(one, store=store), replace(one, store=store, data_dir=tmp_path / f"other{number}")]
-        said = [land_every_other(place, second, second * 5) for second, place in enumerate(places)]
-        assert_both_done([start(place, "ingest") for place in places])
-        expected = {(instant, value) for instant, value in said[0] if (instant.hour, instant.minute) != (12, 5)} | said[1]
-        assert {(instant, row["humidity"]) for (_, instant), row in places[0].record().items()} == expected
-        (stored,) = places[0].state()["stations"]
+        first, *both = [replace(one, store=store, data_dir=tmp_path / f"shared{number}.{part}") for part in range(3)]
+        expected = land_shared(first, 0, [725])
+        assert first.ingest().status == "done"
+        expected |= land_shared(both[0], 1, [*range(0, 1440, 10), 725, 730])
+        expected |= land_shared(both[1], 2, [*range(5, 1440, 10), 730])
+        assert_both_done([start(place, "ingest", command=SLOWED) for place in both])
+        assert {instant: row["humidity"] for (_, instant), row in first.record().items()} == expected
+        (stored,) = first.state()["stations"]
         assert stored[1].count == len(expected) == 40 * (144 + 144)
-

@@ -91,14 +91,26 @@ def winter_days(number: int) -> Iterator[date]:
 def answer_lines(number: int) -> Iterator[str]:
     """An answer of eight stations without a line end, more than `number` bytes long."""
     names = [f"B{index:04}" for index in range(STATIONS)]
-    head = {"status": "OK", "errors": [], "stations": [{"id": name, "name": name, "latitude": 50.5, "longitude": 2.5} for name in names]}
+    head = {
+        "status": "OK",
+        "errors": [],
+        "stations": [{"id": name, "name": name, "latitude": 50.5, "longitude": 2.5} for name in names],
+    }
     yield json.dumps(head)[:-1] + ',"hourly":{'
-    day = ",".join(
-        json.dumps({"id_station": "#", "dh_utc": f"@ {minute // 60:02}:{minute % 60:02}:00", "temperature": "12.5",
-                    "pression": "1019.1", "humidite": str(50 + minute % 41), "point_de_rosee": "5.6", "vent_moyen": "3.2",
-                    "vent_rafales": None, "vent_direction": str(minute % 360), "pluie_3h": None, "pluie_1h": "0"})
+    fields = {
+        "temperature": "12.5",
+        "pression": "1019.1",
+        "point_de_rosee": "5.6",
+        "vent_moyen": "3.2",
+        "pluie_1h": "0",
+    }
+    nulls = dict.fromkeys(("vent_rafales", "pluie_3h"))
+    rows = [
+        {"id_station": "#", "dh_utc": f"@ {minute // 60:02}:{minute % 60:02}:00", **fields, **nulls,
+         "humidite": str(50 + minute % 41), "vent_direction": str(minute % 360)}
         for minute in range(0, 1440, 10)
-    )  # fmt: skip
+    ]  # fmt: skip
+    day = json.dumps(rows)[1:-1]
     days = number // len(day) // STATIONS + 1
     for place, name in enumerate(names):
         yield f'{"," if place else ""}"{name}":['

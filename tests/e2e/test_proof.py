@@ -61,7 +61,10 @@ def test_a_tampered_value_is_found(stored: Scene) -> None:
     right = stored.undisturbed.record["00052", INSTANT]["temperature"]
     wrong = round(float(right) + 0.01, 2)
     here = pl.col("utc_time") == INSTANT
-    tamper(stored.place, lambda frame: frame.with_columns(pl.when(here).then(wrong).otherwise("temperature").alias("temperature")))
+    tamper(
+        stored.place,
+        lambda frame: frame.with_columns(pl.when(here).then(wrong).otherwise("temperature").alias("temperature")),
+    )
     assert the_difference(stored.place.verify()) == ("different", "00052", INSTANT, "temperature", wrong, right)
 
 

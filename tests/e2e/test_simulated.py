@@ -31,7 +31,7 @@ def truth_of(network: SimulatedNetwork) -> tuple[Stored, dict[Instant, dict[str,
 
 @pytest.mark.parametrize("table_format", ["xlsx", "csv"])
 def test_all_faults_at_once(tmp_path: Path, table_format: Literal["xlsx", "csv"]) -> None:
-    """Faults do not add up to more than themselves: each report, value and flag is the true one, each row is counted."""
+    """Faults do not add up to more than themselves: each report, value and flag is the true one."""
     faults = [name for name in FAULTS if (name, table_format) != ("sheet-title", "csv")]
     network = simulate(tmp_path / "network", days=7, faults=faults, table_format=table_format)
     place = Place(network.config, tmp_path / "data")

@@ -188,3 +188,10 @@ def test_runs_come_newest_first_and_ready_for_json(store: Store) -> None:
         store.put_run(report)
     assert store.runs() == [full.as_dict(), run("a", 1).as_dict(), run("z", 0).as_dict()]
     assert store.runs(limit=1) == [full.as_dict()]
+
+
+def test_stations_can_be_asked_for_by_id(store: Store) -> None:
+    """Those that exist among the ids, by id, each once; no ids give none."""
+    store.put_stations({Station(name): None for name in ("C", "A", "B")})
+    assert [found.station.station_id for found in store.stations(["C", "Z", "A", "A"])] == ["A", "C"]
+    assert store.stations([]) == []

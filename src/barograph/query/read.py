@@ -135,11 +135,11 @@ class Query:
                     yield _complete(frame, station_id, wanted)
 
     def _pick(self, station_ids: Iterable[str]) -> list[StoredStation]:
-        known = {stored.station.station_id: stored for stored in self._store.stations()}
         wanted = sorted(set(station_ids))
+        known = {stored.station.station_id: stored for stored in self._store.stations(wanted)}
         for station_id in wanted:
             if station_id not in known:
-                upper = {key.upper(): key for key in known}
+                upper = {stored.station.station_id.upper(): stored.station.station_id for stored in self.stations()}
                 close = [upper[key] for key in get_close_matches(station_id.upper(), upper, n=3, cutoff=0.5)]
                 meant = f"did you mean {' or '.join(close)}? " if close else ""
                 raise NotFound(f"no station {station_id!r}", hint=f"{meant}`barograph stations` lists all")

@@ -24,8 +24,10 @@ HINT: Final = "use sqlite:///file.db, sqlite:////absolute/file.db, mongodb://hos
 _SECRET_OPTIONS: Final = re.compile(r"(?i)([?&;](?:authMechanismProperties|[^=&;]*password[^=&;]*)=)[^&;]*")
 
 
-def open_store(url: str) -> Store:
+def open_store(url: str, *, patience: float | None = None) -> Store:
     """The store at `url`. SQLite opens (and creates) its file; MongoDB connects at the first call.
+
+    `patience` (seconds; None: the engine's own) is how long a call may wait for a server or a lock.
 
     Raises ConfigError for a URL of another kind, StoreError when the engine refuses it.
     """
@@ -35,11 +37,11 @@ def open_store(url: str) -> Store:
             raise ConfigError("a sqlite URL needs the path of a file", where=f"store {redact(url)}", hint=HINT)
         from barograph.store.sqlite import SqliteStore
 
-        return SqliteStore(Path(rest[1:]))
+        return SqliteStore(Path(rest[1:])) if patience is None else SqliteStore(Path(rest[1:]), patience=patience)
     if separator and scheme in ("mongodb", "mongodb+srv"):
         from barograph.store.mongo import MongoStore
 
-        return MongoStore(url)
+        return MongoStore(url) if patience is None else MongoStore(url, patience=patience)
     raise ConfigError("not a store's URL", where=f"store {redact(url)}", hint=HINT)
 
 

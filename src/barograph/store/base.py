@@ -96,8 +96,8 @@ class Store(Protocol):
     def delete_days(self) -> None:
         """Remove every station-day (the first half of a rebuild)."""
 
-    def stations(self) -> list[StoredStation]:
-        """All stations, by id."""
+    def stations(self, station_ids: Sequence[str] | None = None) -> list[StoredStation]:
+        """Stations by id: all (None), or those that exist among `station_ids`."""
 
     def put_stations(self, stations: Mapping[Station, datetime | None]) -> None:
         """Insert or replace descriptions; summaries are left alone."""

@@ -191,9 +191,10 @@ class MongoStore:
         query = {"station_id": {"$in": station_ids}}
         self._write("delete days", lambda: self._collection("reports").delete_many(query))
 
-    def stations(self) -> list[StoredStation]:
+    def stations(self, station_ids: Sequence[str] | None = None) -> list[StoredStation]:
         """As `Store.stations`, from the primary."""
-        documents = self._find("list stations", self._collection("stations"), {}, BY_ID)
+        query: Document = {} if station_ids is None else {"_id": {"$in": list(station_ids)}}
+        documents = self._find("list stations", self._collection("stations"), query, BY_ID)
         return [mongo_documents.stored_station(document) for document in documents]
 
     def put_stations(self, stations: Mapping[Station, datetime | None]) -> None:

@@ -41,6 +41,7 @@ _UPDATE_DAY: Final = """UPDATE reports SET revision = ?, count = ?, first = ?, l
     provenance = ? WHERE station_id = ? AND day = ? AND revision = ?"""
 _STATIONS: Final = """SELECT station_id, name, city, latitude, longitude, elevation, type, hardware, software,
     license_info, timezone, described_at, count, first, last FROM stations ORDER BY station_id"""
+_STATION: Final = _STATIONS.replace("ORDER BY station_id", "WHERE station_id = ?")
 _PUT_STATION: Final = """INSERT INTO stations
     (station_id, name, city, latitude, longitude, elevation, type, hardware, software, license_info, timezone,
     described_at)
@@ -165,10 +166,15 @@ class SqliteStore:
             connection.execute("DELETE FROM reports")
             connection.execute("UPDATE stations SET count = 0, first = NULL, last = NULL")
 
-    def stations(self) -> list[StoredStation]:
-        """As `Store.stations`."""
+    def stations(self, station_ids: Sequence[str] | None = None) -> list[StoredStation]:
+        """As `Store.stations`; one lookup per id that is asked for."""
         with self._file.reading() as connection:
-            return [sqlite_rows.stored_station(row) for row in connection.execute(_STATIONS)]
+            if station_ids is None:
+                rows = connection.execute(_STATIONS).fetchall()
+            else:
+                found = (connection.execute(_STATION, (key,)).fetchone() for key in sorted(set(station_ids)))
+                rows = [row for row in found if row is not None]
+        return [sqlite_rows.stored_station(row) for row in rows]
 
     def put_stations(self, stations: Mapping[Station, datetime | None]) -> None:
         """As `Store.put_stations`, in one transaction."""
