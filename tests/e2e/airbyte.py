@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,11 @@ def rows_of(path: Path) -> Rows:
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".jsonl":
         return [json.loads(line) for line in text.split("\n") if line]
-    decode = {"_airbyte_data": json.loads, "_airbyte_meta": json.loads, "_airbyte_extracted_at": int}
+    decode: dict[str, Callable[[str], Any]] = {
+        "_airbyte_data": json.loads,
+        "_airbyte_meta": json.loads,
+        "_airbyte_extracted_at": int,
+    }
     return [
         {name: decode.get(name, str)(cell) for name, cell in row.items()}
         for row in csv.DictReader(io.StringIO(text, newline=""))

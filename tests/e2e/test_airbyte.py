@@ -50,20 +50,15 @@ def test_every_form_of_airbytes(scene: Scene, extension: str, write: Callable[[R
     scene.assert_record()
 
 
-def parts(path: Path, size: int) -> Iterator[tuple[Path, Rows]]:
-    rows = rows_of(path)
-    for number, start in enumerate(range(0, len(rows), size)):
-        yield path.with_name(path.name.replace("_0.", f"_{number}.")), rows[start : start + size]
-
-
 def test_many_parts(scene: Scene) -> None:
     """A generation in many small parts, their rows in any order, is the same record."""
     scene.land_undisturbed()
     for stream in ("ichtegem", "madeleine"):
         path = scene.landed(stream)
-        pieces = list(parts(path, 37))
-        for part, rows in pieces:
-            part.with_suffix(".jsonl").write_bytes(jsonl(rows[::-1]))
+        rows = rows_of(path)
+        for part, start in enumerate(range(0, len(rows), 37)):
+            name = path.name.replace("_0.csv", f"_{part}.jsonl")
+            path.with_name(name).write_bytes(jsonl(rows[start : start + 37][::-1]))
         path.unlink()
     report = scene.place.ingest()
     assert report.status == "done"
