@@ -34,6 +34,23 @@ ROWS: Final = "one document per report, rows"
 COLUMNS: Final = "one document per report, columns"
 EMBEDDED: Final = "embedded in the station"
 
+IN_HAND: Final = (
+    "In hand: a polars DataFrame of all variables (13 columns), its values in memory. SQLite and MongoDB as designed "
+    "are read through `Store.read`. Every design was checked to return the same frame."
+)
+TURNS: Final = (
+    "Spans begin at random UTC midnights; the designs take turns in blocks. MongoDB: the primary of a local replica "
+    "set, readConcern majority, everything in its cache."
+)
+PER_REPORT: Final = (
+    "One document per report: index on (station_id, utc_time), projection without _id; rows go to polars as "
+    "dictionaries, or are taken apart into columns first. The targets take the quicker of the two."
+)
+TOO_LARGE: Final = (
+    "The server cuts the span out of the station's document with `$filter`; a year of 5-minute reports would exceed "
+    "the 16 MB that a document may have."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Length:
@@ -68,24 +85,7 @@ def measure(folder: Path, mongo: Databases | None, *, quick: bool) -> Section:
         "(c) Access time",
         [_table(times, lengths, embedded_days)],
         _targets(times, embedded_days),
-        [
-            (
-                "In hand: a polars DataFrame of all variables (13 columns), its values in memory. SQLite and MongoDB as "
-                "designed are read through `Store.read`. Every design was checked to return the same frame."
-            ),
-            (
-                "Spans begin at random UTC midnights, and the designs take turns. MongoDB: the primary of a local replica "
-                "set, readConcern majority, everything in its cache."
-            ),
-            (
-                "One document per report: index on (station_id, utc_time), projection without _id; rows go to polars as "
-                "dictionaries, or are taken apart into columns first. The targets take the quicker of the two."
-            ),
-            (
-                f"Embedded: `$filter` on the array in the station's document, at {embedded_days} days, for a year of "
-                "5-minute reports exceeds MongoDB's 16 MB for a document."
-            ),
-        ],
+        [IN_HAND, TURNS, PER_REPORT, f"Embedded: at {embedded_days} days. {TOO_LARGE}"],
     )
 
 

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import pytest
 
+from barograph.landing import LandingZone
 from barograph.simulate import simulate
 from tests.e2e.scenario import CLI, ROOT, Place, assert_settled, environment
 from tests.support.replica_set import ReplicaSet
@@ -173,6 +174,27 @@ def test_two_runs_at_once(engine: str, new_place: NewPlace, small: tuple[Path, d
         assert_both_done([start(place, "run"), start(place, "run")])
         assert place.state() == expected
         assert_settled(place)
+
+
+def test_a_rival_takes_the_instant(
+    small: tuple[Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two syncs that start in the same millisecond: the second lands beside the first; neither fails nor overwrites."""
+    config, expected = small
+    place = Place(config, tmp_path)
+    create = LandingZone.create
+    rivals: list[str] = []
+
+    def late(zone: LandingZone, key: str, data: bytes, attributes: dict[str, str] | None = None) -> bool:
+        if not rivals:
+            rivals.append(key)
+            assert create(zone, key, data, attributes)
+        return create(zone, key, data, attributes)
+
+    monkeypatch.setattr(LandingZone, "create", late)
+    report = place.run()
+    assert (report.status, len(report.objects)) == ("done", 4)
+    assert place.state() == expected
 
 
 def land_shared(place: Place, second: int, minutes: Iterable[int]) -> dict[datetime, float]:

@@ -12,6 +12,8 @@ from typing import Any, Final
 import pytest
 from pymongo import MongoClient
 
+from barograph.query import Query
+from barograph.wiring import opened_store
 from tests.e2e import oracle
 from tests.e2e.oracle import Reading
 from tests.e2e.scenario import CLI, ROOT, Place, environment
@@ -102,17 +104,25 @@ def test_stations_are_described(accepted: Accepted) -> None:
     assert "Etalab Open License" in lesquin.license_info
 
 
-@pytest.mark.parametrize(
-    ("day", "local", "utc"), [("2024-09-30", 0, 24), ("2024-10-01", 288, 288), ("2024-10-07", 178, 154)]
-)
-def test_a_day_is_the_stations_day(accepted: Accepted, day: str, local: int, utc: int) -> None:
+def test_a_day_is_the_stations_day(accepted: Accepted) -> None:
     """IICHTE19 tells its local days from UTC days."""
+    found = {}
+    with opened_store(accepted.place.settings) as store:
+        query = Query(store)
+        for day in ("2024-09-30", "2024-10-01", "2024-10-07"):
+            spans = [query.span("IICHTE19", day, utc=utc) for utc in (False, True)]
+            found[day] = tuple(query.reports("IICHTE19", span).height for span in spans)
+    assert found == {"2024-09-30": (0, 24), "2024-10-01": (288, 288), "2024-10-07": (178, 154)}
+
+
+def test_a_day_on_the_command_line(accepted: Accepted) -> None:
+    """`query STATION DATE` takes the station's day, `--utc` the UTC day."""
     found = []
     for words in ((), ("--utc",)):
-        result = accepted.place.cli("query", "IICHTE19", day, *words, "--json")
+        result = accepted.place.cli("query", "IICHTE19", "2024-10-07", *words, "--json")
         assert result.returncode == 0, result.stderr
         found.append(len(json.loads(result.stdout)["reports"]))
-    assert found == [local, utc]
+    assert found == [178, 154]
 
 
 def test_a_second_run_changes_nothing(accepted: Accepted) -> None:

@@ -32,6 +32,7 @@ SPOOL_BYTES: Final = 16 * 1024 * 1024
 _CSV_HEADER: Final = (
     b'"_airbyte_raw_id","_airbyte_extracted_at","_airbyte_meta","_airbyte_generation_id","_airbyte_data"\r\n'
 )
+_CLASHES: Final = 10
 # JSON numbers above 2**53 lose digits in most readers, and a float that large is not "an integer by accident".
 _EXACT: Final = float(2**53)
 
@@ -69,18 +70,18 @@ def land(
         ):
             return Landed(False, last["generation_id"], tuple(last["objects"]), count, 0)
         generation = 1 if last is None else last["generation_id"] + 1
-        instant = _free_instant(zone, stream, started, None if last is None else last["extracted_at"])
-        keys, size = [], 0
-        spool.seek(0)
-        for part, body in enumerate(_parts(spool, instant, generation, format)):
-            data = gzip.compress(body, 6, mtime=0) if compression == "gzip" else body
-            key = object_key(zone.prefix, stream, instant, part, extension)
-            if not zone.create(key, data, {"ab-generation-id": str(generation)}):
-                raise LandingError(
-                    "exists already, and landed objects are never overwritten", where=key, hint="run again"
-                )
-            keys.append(key)
-            size += len(data)
+        for _ in range(_CLASHES):
+            instant = _free_instant(zone, stream, started, None if last is None else last["extracted_at"])
+            written = _write(zone, stream, spool, instant, generation, extension)
+            if written is not None:
+                break
+        else:
+            raise LandingError(
+                "other syncs of this stream keep taking the same instants",
+                where=stream,
+                hint="run again, one at a time",
+            )
+    keys, size = written
     manifest = {
         "generation_id": generation,
         "extracted_at": epoch_ms(instant),
@@ -92,6 +93,25 @@ def land(
     }
     zone.create(manifest_key(zone.prefix, stream, instant), orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
     return Landed(True, generation, tuple(keys), count, size)
+
+
+def _write(
+    zone: LandingZone, stream: str, spool: IO[bytes], instant: datetime, generation: int, extension: str
+) -> tuple[list[str], int] | None:
+    """Write a generation's objects; their keys and bytes, or None where a concurrent sync has taken the instant.
+
+    Nothing is overwritten: the whole generation is then written at another instant.
+    """
+    keys, size = [], 0
+    spool.seek(0)
+    for part, body in enumerate(_parts(spool, instant, generation, extension.removesuffix(".gz"))):
+        data = gzip.compress(body, 6, mtime=0) if extension.endswith(".gz") else body
+        key = object_key(zone.prefix, stream, instant, part, extension)
+        if not zone.create(key, data, {"ab-generation-id": str(generation)}):
+            return None
+        keys.append(key)
+        size += len(data)
+    return keys, size
 
 
 def _spool(records: Iterable[dict[str, Any]], spool: IO[bytes]) -> tuple[str, int]:
