@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 UV := uv==0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench lock clean
+.PHONY: help install demo test check bench docs lock clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -33,6 +33,10 @@ check: $(INSTALLED) ## lint, format, types, import floors
 
 bench: $(INSTALLED) ## measure throughput and latency
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+docs: $(INSTALLED) ## write the generated pages and the pictures of docs/ again
+	@$(BIN)/python docs/generate.py
+	@docs/make_images.sh
 
 lock: pyproject.toml ## pin what pyproject.toml asks for; make lock ARGS=--upgrade takes the newest of all
 	@$(PYTHON) -m venv $(VENV)/tools

@@ -15,7 +15,7 @@ from tests.e2e.scenario import Place, Scene, Undisturbed
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     """Two days of two personal stations, a static and a synop one, stored without anything going wrong."""
     folder = tmp_path_factory.mktemp("network")
-    network = simulate(folder, days=2, stations=4)
+    network = simulate(folder, days=2, stations=4, step_minutes=10)
     place = Place(network.config, tmp_path_factory.mktemp("undisturbed"))
     report = place.run()
     assert report.status == "done"

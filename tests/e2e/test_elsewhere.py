@@ -55,5 +55,9 @@ def test_an_object_store_that_is_not_there(scene: Scene) -> None:
     assert "error: s3://nowhere" in result.stderr
     assert "Traceback" not in result.stderr
     assert "s3cr3t" not in result.stdout + result.stderr
+    (told,) = scene.place.runs()
+    assert (told["status"], told["command"]) == ("failed", "run")
+    assert any("s3://nowhere" in error for error in told["errors"])
+    assert [entry for entry in scene.place.logs("error") if "sync of meteo_ichtegem failed" in entry.msg]
     assert scene.place.run().status == "done"
     scene.assert_record()

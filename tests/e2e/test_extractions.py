@@ -209,7 +209,7 @@ _ROWS = st.lists(
 _EXTRACTION = st.tuples(st.integers(1, 4), st.sampled_from(["local", "other"]), st.integers(0, 1), _ROWS)
 
 
-@settings(max_examples=15, phases=[Phase.explicit, Phase.generate], suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, phases=[Phase.explicit, Phase.generate], suppress_health_check=[HealthCheck.too_slow])
 @example([(1, "local", 0, [(0, 50.0, None)]), (3, "local", 0, [(0, 50.0, None)]), (2, "local", 0, [(0, 59.0, None)])])
 @example([(2, "local", 0, [(5, 59.0, None)]), (1, "local", 0, [(5, 59.0, None), (5, 50.0, 29.5)])])
 @example([(1, "local", 0, [(0, 50.0, 29.5)]), (3, "other", 0, [(0, 50.0, 29.5)]), (3, "local", 0, [(0, 59.0, 25.0)])])

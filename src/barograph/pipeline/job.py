@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from barograph.decode import DecodeContext
-from barograph.errors import UsageError
+from barograph.errors import BarographError, StoreError, UsageError
 from barograph.model import Counts, LandedObject, LedgerEntry, ObjectReport, Rejection, RunReport, SyncReport, utc_now
 from barograph.pipeline.ingesting import Ingest, describe, ingest_object, overlaps
 from barograph.pipeline.journal import Journal
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from barograph.landing import LandingZone
     from barograph.store.base import Store
 
+LOOKED_BACK: Final = 100
+"""How many finished runs are asked after, to find what a killed one left undone."""
 SHOWN_REJECTIONS: Final = 1000
 SHOWN_OF_A_KIND: Final = 300
 """How many rejections a run report carries, and of one object, column and reason; all of them are in `logs`."""
@@ -85,6 +87,7 @@ class _Run:
         self.rejected_facts = 0
         self.skipped = 0
         self.errors: list[str] = []
+        self.broken_off = False
         self.journal.event("info", f"{command} started")
 
     def sync(self, names: Sequence[str]) -> None:
@@ -99,6 +102,19 @@ class _Run:
         self.job.progress.finish()
 
     def ingest(self) -> None:
+        try:
+            self._ingest_all()
+        except StoreError:
+            # There is nobody left to tell but the caller.
+            raise
+        except BarographError as error:
+            self.broken_off = True
+            self.errors.append(str(error))
+            self.journal.event("error", f"{self.command} broke off: {error}", retryable=error.retryable)
+            self.close()
+            raise
+
+    def _ingest_all(self) -> None:
         shared, waiting = self._prepare()
         known = set(shared.ledger)
         self.job.progress.start("ingest", sum(item.size for item in waiting))
@@ -142,12 +158,13 @@ class _Run:
         return shared, waiting
 
     def _left_unsummed(self, ledger: Mapping[str, LedgerEntry]) -> set[str]:
-        """Stations of objects that a run stored and then died before it summed them up.
+        """Stations of objects that a run stored and then died before it summed them up: such a run has no report.
 
-        Run ids begin with their start, so the entries of a killed run stand behind the last run that has a report.
+        Other runs may have finished since, so all of the last runs are looked at. Run ids begin with their start.
         """
-        finished = max((str(report["run_id"]) for report in self.job.store.runs(limit=1)), default="")
-        left = [entry for entry in ledger.values() if (entry.run_id or "") > finished]
+        finished = {str(report["run_id"]) for report in self.job.store.runs(limit=LOOKED_BACK)}
+        oldest = min(finished) if len(finished) == LOOKED_BACK else ""
+        left = [entry for entry in ledger.values() if (entry.run_id or "") > oldest and entry.run_id not in finished]
         return {coverage.station_id for entry in left for coverage in entry.coverage}
 
     def _ingest(self, shared: Ingest, item: LandedObject) -> None:
@@ -197,7 +214,7 @@ class _Run:
             command=self.command,
             started=self.started,
             finished=utc_now(),
-            status="failed" if nothing_worked else "incomplete" if failed or lost else "done",
+            status="failed" if nothing_worked or self.broken_off else "incomplete" if failed or lost else "done",
             connections=tuple(self.connections),
             objects=tuple(self.objects),
             reports=counts,

@@ -126,7 +126,7 @@ class MongoLink:
                     raise StoreUnavailable(
                         f"no answer to {what} for {elapsed:.0f} s: {_reason(error)}",
                         where=self.url,
-                        hint="check its servers and their primary (`barograph replica status`), then run it again",
+                        hint="see that they run and have a primary (rs.status() in mongosh), then run it again",
                     ) from error
             time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads clients, guards nothing
             pause = min(pause * 2, LONGEST_PAUSE)

@@ -169,7 +169,7 @@ def runs(app: App, *, limit: int, as_json: bool) -> None:
     """List the runs of the job, newest first.
 
     Each with its command, how long it took, what it stored, and how it ended. With --json a run carries its
-    connections, its objects and its first 100 rejections.
+    connections, its objects and up to 1,000 of its rejections.
     """
     from barograph.faces.cli import render
     from barograph.faces.cli.report import state
