@@ -20,6 +20,7 @@ import click
 
 from barograph import errors
 from barograph.config import ENVIRONMENT, TABLES
+from barograph.faces.cli.command import CommandGroup
 from barograph.faces.cli.main import SECTIONS, root
 from barograph.variables import VARIABLES
 
@@ -119,8 +120,11 @@ def commands() -> str:
         command = root.get_command(context, name)
         if command is None:
             raise LookupError(name)
-        text += f"\n## {name}\n\n"
-        text += _help(command, click.Context(command, info_name=name, parent=context, terminal_width=WIDTH))
+        own = click.Context(command, info_name=name, parent=context, terminal_width=WIDTH)
+        text += f"\n## {name}\n\n{_help(command, own)}"
+        for part in command.commands_of() if isinstance(command, CommandGroup) else ():
+            inner = click.Context(part, info_name=part.name, parent=own, terminal_width=WIDTH)
+            text += f"\n## {name} {part.name}\n\n{_help(part, inner)}"
     return text
 
 

@@ -12,13 +12,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from barograph.errors import (
+    BackupError,
+    BackupUnavailable,
     BarographError,
+    ClusterError,
     ConfigError,
     FormatError,
     LandingError,
     LandingUnavailable,
     LimitExceeded,
     NotFound,
+    SchemaError,
     SourceError,
     SourceRefused,
     SourceUnavailable,
@@ -45,7 +49,10 @@ else:
 
 
 __all__ = [
+    "BackupError",
+    "BackupUnavailable",
     "BarographError",
+    "ClusterError",
     "ConfigError",
     "FormatError",
     "LandingError",
@@ -53,6 +60,7 @@ __all__ = [
     "LimitExceeded",
     "NotFound",
     "Record",
+    "SchemaError",
     "SourceError",
     "SourceRefused",
     "SourceUnavailable",

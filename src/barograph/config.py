@@ -45,6 +45,14 @@ TABLES: Final[dict[str, dict[str, Option]]] = {
     "store": {
         "url": Option(str, None, "sqlite:///file.db or mongodb://…; default sqlite:///<data dir>/meteo.db"),
         "url_file": Option(str, None, "file whose first line is the store's URL; for a URI with a password"),
+        "patience": Option(float, 60.0, "seconds for which the job repeats a call while no server answers"),
+        "log_days": Option(int, 0, "days after which log entries are deleted; 0 keeps them for ever"),
+    },
+    "backup": {
+        "url": Option(str, None, "folder or s3://bucket/path of the backups; default <data dir>/backups"),
+        "keep_daily": Option(int, 7, "days of which `backup prune` keeps the newest backup"),
+        "keep_weekly": Option(int, 5, "ISO weeks, likewise"),
+        "keep_monthly": Option(int, 12, "months, likewise"),
     },
     "ingest": {
         "rejected_threshold": Option(float, 0.0, "share of a run's report rows that may be rejected before it exits 3"),
@@ -90,6 +98,9 @@ ENVIRONMENT: Final[dict[str, str]] = {
     "BAROGRAPH_DATA_DIR": "the data folder; default ./barograph-data",
     "BAROGRAPH_LANDING": "the landing zone's URL, over [landing] url",
     "BAROGRAPH_STORE": "the store's URL, over [store] url",
+    "BAROGRAPH_STORE_FILE": "file whose first line is the store's URL, where BAROGRAPH_STORE is not set",
+    "BAROGRAPH_BACKUPS": "the place of the backups, over [backup] url",
+    "BAROGRAPH_MONGOD": "the mongod that `cluster up` starts; default the one on PATH, else that of the mongod extra",
     "BAROGRAPH_DEBUG": "1: show the traceback behind an error of the command line",
 }
 
@@ -124,6 +135,15 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """How many days, ISO weeks and months keep their newest backup."""
+
+    daily: int = 7
+    weekly: int = 5
+    monthly: int = 12
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything the job needs to know, checked."""
 
@@ -131,11 +151,15 @@ class Settings:
     landing_url: str
     landing_prefix: str
     store_url: str = field(repr=False)
+    backup_url: str = ""
     stations: Mapping[str, Station] = field(default_factory=dict)
     connections: Mapping[str, Connection] = field(default_factory=dict)
     limits: Limits = Limits()
     rejected_threshold: float = 0.0
     batch_rows: int = 50_000
+    store_patience: float = 60.0
+    log_days: int = 0
+    retention: Retention = Retention()
     config_file: Path | None = None
 
 
@@ -158,7 +182,10 @@ def load(
     folder = Path(data_dir or env.get("BAROGRAPH_DATA_DIR") or "barograph-data").expanduser().absolute()
     landing_table, store_table = checked.get("landing", {}), checked.get("store", {})
     landing_url = landing or env.get("BAROGRAPH_LANDING") or _local(landing_table.get("url"), base)
-    store_url = store or env.get("BAROGRAPH_STORE") or _store_from_file(store_table, base)
+    store_url = store or env.get("BAROGRAPH_STORE") or _store_from_environment(env)
+    store_url = store_url or _store_from_file(store_table, base)
+    backup_table = checked.get("backup", {})
+    backup_url = env.get("BAROGRAPH_BACKUPS") or _local(backup_table.get("url"), base)
     stations = {key: Station(key, **value) for key, value in checked.get("stations", {}).items()}
     connections = _connections(checked.get("connections", {}), stations, base, path)
     ingest = checked.get("ingest", {})
@@ -167,12 +194,24 @@ def load(
         landing_url=landing_url or str(folder / "landing"),
         landing_prefix=landing_table.get("prefix", TABLES["landing"]["prefix"].default).strip("/"),
         store_url=store_url or f"sqlite:///{folder / 'meteo.db'}",
+        backup_url=backup_url or str(folder / "backups"),
+        store_patience=store_table.get("patience", TABLES["store"]["patience"].default),
+        log_days=store_table.get("log_days", TABLES["store"]["log_days"].default),
+        retention=Retention(
+            **{key.removeprefix("keep_"): value for key, value in backup_table.items() if key.startswith("keep_")}
+        ),
         stations=stations,
         connections=connections,
         limits=Limits(**checked.get("limits", {})),
         config_file=path,
         **{key: ingest.get(key, option.default) for key, option in TABLES["ingest"].items()},
     )
+
+
+def mongod(environ: Mapping[str, str] | None = None) -> str | None:
+    """The mongod that BAROGRAPH_MONGOD names, if it does."""
+    env = os.environ if environ is None else environ
+    return env.get("BAROGRAPH_MONGOD") or None
 
 
 def debug(environ: Mapping[str, str] | None = None) -> bool:
@@ -208,16 +247,26 @@ def _local(url: str | None, base: Path) -> str | None:
     return str((base / Path(url).expanduser()).absolute())
 
 
+def _store_from_environment(env: Mapping[str, str]) -> str | None:
+    name = env.get("BAROGRAPH_STORE_FILE")
+    return _first_line(Path(name).expanduser(), "BAROGRAPH_STORE_FILE") if name else None
+
+
+def _first_line(path: Path, setting: str) -> str:
+    """The URL that a file holds; ConfigError naming the setting that named the file."""
+    try:
+        line = path.read_text(encoding="utf-8").split("\n")[0].strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise ConfigError(f"cannot be read: {reason}", where=f"{setting} {path}") from error
+    if not line:
+        raise ConfigError("its first line is empty", where=f"{setting} {path}", hint="write the URL there")
+    return line
+
+
 def _store_from_file(table: Mapping[str, Any], base: Path) -> str | None:
     if (name := table.get("url_file")) is not None:
-        path = base / Path(name).expanduser()
-        try:
-            lines = path.read_text(encoding="utf-8").split("\n")
-        except OSError as error:
-            raise ConfigError(f"cannot be read: {error.strerror}", where=f"[store] url_file {path}") from error
-        if not lines[0].strip():
-            raise ConfigError("its first line is empty", where=f"[store] url_file {path}", hint="write the URL there")
-        return lines[0].strip()
+        return _first_line(base / Path(name).expanduser(), "[store] url_file")
     url = table.get("url")
     if url is not None and url.startswith("mongodb") and urlsplit(url.split(",")[0]).password is not None:
         raise ConfigError(
@@ -262,8 +311,8 @@ class _Checker:
         return result
 
     def _value(self, title: str, key: str, value: Any, kind: type) -> Any:
-        if kind is float and isinstance(value, int) and not isinstance(value, bool):
-            return float(value)
+        if kind is float and type(value) is int:
+            value = float(value)
         if kind is date and isinstance(value, str):
             try:
                 return date.fromisoformat(value)

@@ -10,9 +10,14 @@
     │   └── LimitExceeded       an archive, workbook, object or line beyond its limit    (final)
     ├── LandingError            the landing zone cannot be listed, read or written
     │   └── LandingUnavailable  the object store did not answer                          (retryable)
-    └── StoreError              the database refuses or is inconsistent
-        ├── StoreUnavailable    it did not answer in time, or no primary                 (retryable)
-        └── NotFound            the station, span or run asked for does not exist        (final)
+    ├── StoreError              the database refuses or is inconsistent
+    │   ├── StoreUnavailable    it did not answer in time, or no primary                 (retryable)
+    │   ├── SchemaError         its schema is older or newer than this barograph's,
+    │   │                       or a restore of it is unfinished                         (final)
+    │   └── NotFound            the station, span or run asked for does not exist        (final)
+    ├── BackupError             a backup is damaged, missing, or cannot be put there     (final)
+    │   └── BackupUnavailable   the place where backups are kept did not answer          (retryable)
+    └── ClusterError            the local replica set cannot be started or stopped       (final)
 
 `retryable` says whether the same call may succeed later with nothing changed. Every message has three parts:
 what happened, where (connection, object, sheet, row, column, value) and what to do next.
@@ -92,5 +97,23 @@ class StoreUnavailable(StoreError):
     retryable = True
 
 
+class SchemaError(StoreError):
+    """The database's schema is not the one that this barograph writes, or a restore into it has not finished."""
+
+
 class NotFound(StoreError):
     """The station, span or run that was asked for does not exist."""
+
+
+class BackupError(BarographError):
+    """A backup is damaged or missing, or may not be put where it was to go."""
+
+
+class BackupUnavailable(BackupError):
+    """The place where backups are kept did not answer."""
+
+    retryable = True
+
+
+class ClusterError(BarographError):
+    """The local replica set cannot be started, stopped or removed."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 READ_PATIENCE: Final = 15.0
-"""Seconds that a question waits for a server; the job, which nobody watches, waits as long as the engine does."""
+"""Seconds that a question waits for a server; the job, which nobody watches, waits for [store] patience."""
 
 
 @contextmanager
@@ -34,6 +34,6 @@ def opened_store(settings: Settings, *, patience: float | None = READ_PATIENCE) 
 @contextmanager
 def opened_job(settings: Settings, progress: Progress | None = None) -> Iterator[Job]:
     """The landing zone and the store, for the job's commands."""
-    with opened_store(settings, patience=None) as store:
+    with opened_store(settings, patience=settings.store_patience) as store:
         zone = open_landing(settings.landing_url, settings.landing_prefix)
         yield Job(settings, zone, store, progress or NoProgress())

@@ -41,7 +41,7 @@ def call(*words: str, input: str | None = None) -> Result:  # noqa: A002 - click
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No configuration of this machine reaches a test."""
-    for name in ("CONFIG", "DATA_DIR", "LANDING", "STORE", "DEBUG"):
+    for name in ("CONFIG", "DATA_DIR", "LANDING", "STORE", "STORE_FILE", "BACKUPS", "DEBUG"):
         monkeypatch.delenv(f"BAROGRAPH_{name}", raising=False)
     monkeypatch.chdir(tmp_path)
 

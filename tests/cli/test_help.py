@@ -7,24 +7,22 @@ import shlex
 import click
 import pytest
 
-from barograph.faces.cli.command import Command
-from barograph.faces.cli.main import SECTIONS, root
+from barograph.faces.cli.command import Command, CommandGroup
+from barograph.faces.cli.main import SECTIONS, every_command, root
 from tests.cli.conftest import call
 
-COMMANDS = [name for section in SECTIONS.values() for name in section]
+COMMANDS = every_command()
 READING = ("query", "sql", "stations", "connections", "logs", "runs", "status", "access-time", "verify", "run")
 
 
 def loaded(name: str) -> Command:
-    found = root.get_command(click.Context(root), name)
-    assert isinstance(found, Command)
-    return found
+    return COMMANDS[name]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_has_summary_text_options_and_examples(name: str) -> None:
     """A command's help has a one-line summary, a paragraph, a word about each option, and an example to copy."""
-    result = call(name, "--help")
+    result = call(*name.split(), "--help")
     assert result.exit_code == 0
     assert result.stdout.startswith(f"Usage: barograph {name}")
     summary, _, text = (loaded(name).help or "").partition("\n\n")
@@ -45,8 +43,17 @@ def test_examples_can_be_parsed(name: str) -> None:
         assert words[0] == "barograph"
         with root.make_context("barograph", words[1:]) as ctx:
             rest = [*ctx._protected_args, *ctx.args]
-            assert rest[0] == name
-            loaded(name).make_context(name, rest[1:], parent=ctx)
+            *outer, own = name.split()
+            assert rest[: len(outer)] == outer
+            asked = loaded(name)
+            if isinstance(asked, CommandGroup):
+                assert rest.pop(0) == own
+                own = rest[0]
+                asked = loaded(f"{name} {own}")
+            else:
+                rest = rest[len(outer) :]
+            assert rest[0] == own
+            asked.make_context(own, rest[1:], parent=ctx)
 
 
 def test_root_help_lists_every_command_with_its_whole_summary() -> None:

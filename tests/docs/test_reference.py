@@ -16,7 +16,7 @@ import barograph
 from barograph.config import ENVIRONMENT, TABLES
 from barograph.errors import BarographError
 from barograph.faces.cli.command import BROKEN_PIPE, INTERRUPTED
-from barograph.faces.cli.main import SECTIONS, root
+from barograph.faces.cli.main import every_command, root
 from barograph.faces.cli.report import EXIT_CODES
 from barograph.model import Counts
 from barograph.pipeline.verify import Difference
@@ -25,7 +25,7 @@ from barograph.store.sqlite_file import SCHEMA
 from barograph.variables import VARIABLES
 from tests.docs.pages import DOCS, PAGES, ROOT, cells
 
-COMMANDS: Final = [name for section in SECTIONS.values() for name in section]
+COMMANDS: Final = list(every_command())
 OPERATIONS, RECORD, STORES, PYTHON = (DOCS / f"{name}.md" for name in ("operations", "record", "stores", "python"))
 
 
@@ -53,9 +53,7 @@ def test_every_command_and_option_is_documented(name: str) -> None:
     section = re.search(rf"^## {name}\n(.*?)(?=^## |\Z)", text_of("commands.md"), re.MULTILINE | re.DOTALL)
     assert section is not None
     said = " ".join(section[1].split())
-    command = root.get_command(click.Context(root), name)
-    assert command is not None
-    for parameter in command.params:
+    for parameter in every_command()[name].params:
         if isinstance(parameter, click.Option):
             assert all(re.search(rf"(?<![\w-]){option}(?![\w-])", said) for option in parameter.opts), parameter.opts
             assert " ".join((parameter.help or "").split()) in said

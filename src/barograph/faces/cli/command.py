@@ -149,6 +149,47 @@ def command(name: str, *, examples: Sequence[Example]) -> Callable[[Callable[...
     return click.command(name, cls=Command, examples=examples)
 
 
+class CommandGroup(Command, click.Group):
+    """Commands under one word, such as `backup create`; its help lists them, and ends in examples."""
+
+    def commands_of(self) -> list[Command]:
+        """Its commands, in the order in which they were declared."""
+        return [found for found in self.commands.values() if isinstance(found, Command)]
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """As declared: in the order in which one uses them."""
+        return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or say which ones there are."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            known = ", ".join(self.commands)
+            raise UsageFailure(f"no command {f'{self.name} {args[0]}'!r}", f"there are {known}") from error
+
+    def part(self, name: str, *, examples: Sequence[Example]) -> Callable[[Callable[..., Any]], Command]:
+        """Declare a command of the group."""
+
+        def declare(function: Callable[..., Any]) -> Command:
+            made = command(name, examples=examples)(function)
+            self.add_command(made)
+            return made
+
+        return declare
+
+
+def group(name: str, *, examples: Sequence[Example]) -> Callable[[Callable[..., Any]], CommandGroup]:
+    """Declare a group of commands; its summary and text are the function's docstring."""
+
+    def declare(function: Callable[..., Any]) -> CommandGroup:
+        return click.command(name, cls=CommandGroup, examples=examples, no_args_is_help=True)(function)
+
+    return declare
+
+
 def json_option(function: _AnyCallable) -> _AnyCallable:
     """`--json` as `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")(function)

@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from barograph.faces.cli.command import App, Root
+from barograph.faces.cli.command import App, Command, CommandGroup, Root
 
 _HERE: Final = "barograph.faces.cli"
 
@@ -80,6 +80,19 @@ def root(ctx: click.Context, config: str | None, data_dir: str | None, landing: 
     A URI with a password belongs into BAROGRAPH_STORE or a file, not on the command line.
     """
     ctx.obj = App(config, data_dir, landing, store)
+
+
+def every_command() -> dict[str, Command]:
+    """Every command by its words: `query`, `backup`, `backup create`; this imports them all."""
+    context = click.Context(root)
+    found: dict[str, Command] = {}
+    for name in root.list_commands(context):
+        command = root.get_command(context, name)
+        if isinstance(command, Command):
+            found[name] = command
+        if isinstance(command, CommandGroup):
+            found |= {f"{name} {part.name}": part for part in command.commands_of()}
+    return found
 
 
 def main() -> None:

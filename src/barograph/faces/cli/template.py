@@ -50,7 +50,7 @@ tags = ["infoclimat"]
 def configuration() -> str:
     """The text of a barograph.toml that `barograph.config.load` accepts."""
     text = _HEAD + "".join(f"#   {name}: {meaning}\n" for name, meaning in ENVIRONMENT.items())
-    for table in ("landing", "store", "ingest", "limits"):
+    for table in (name for name in TABLES if name not in ("stations", "connections")):
         text += f"\n[{table}]\n" + "".join(_setting(name, option) for name, option in TABLES[table].items())
     return text + _EXAMPLES.format(
         stations=_others("stations", given=("name", "city", "latitude", "longitude", "elevation", "timezone")),
