@@ -228,22 +228,6 @@ def test_a_damaged_document_is_named(store: MongoStore, database: Database[Docum
             store.load_days([DayKey("IICHTE19", DAY)])
 
 
-def test_schema_changes_reach_a_database_that_exists(
-    store: MongoStore, mongo_url: str, database: Database[Document]
-) -> None:
-    """An older validator, a missing index and an older view are brought up to date by the next program that writes."""
-    store.save_days([full_day()])
-    database.command({"collMod": "logs", "validator": {}})
-    database.command({"collMod": "report_rows", "viewOn": "reports", "pipeline": []})
-    database.logs.drop_indexes()
-    with closing(MongoStore(mongo_url)) as other:
-        other.put_logs([LogEntry("1", EXTRACTED, "info", "m")])
-    with pytest.raises(WriteError):
-        database.logs.insert_one({"timestamp": "yesterday"})
-    assert len(list(database.logs.list_indexes())) == 4
-    assert database.report_rows.count_documents({}) == 3
-
-
 def test_reading_creates_nothing(store: MongoStore, database: Database[Document]) -> None:
     """A user who may only read can use a store, an empty one too."""
     assert store.read("IICHTE19", at(DAY), at(NEXT)).height == 0

@@ -128,6 +128,7 @@ class _Run:
 
     def _prepare(self) -> tuple[Ingest, list[LandedObject]]:
         settings, store = self.job.settings, self.job.store
+        store.expire_logs(settings.log_days)
         listed = {item.key: item for item in self.job.zone.objects()}
         ledger = store.objects()
         shared = Ingest(

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from barograph.model import LedgerEntry, LogEntry, RunReport, Station, StationSummary
+from barograph.store.schema import Schema
 
 if TYPE_CHECKING:
     import polars as pl
@@ -125,6 +126,15 @@ class Store(Protocol):
 
     def runs(self, limit: int = 0) -> list[dict[str, Any]]:
         """Run reports as JSON-ready dictionaries, newest first (`started`, then `run_id`, descending)."""
+
+    def expire_logs(self, days: int) -> None:
+        """Delete log entries that are older than so many days, now or in time; 0: keep them."""
+
+    def schema(self) -> Schema:
+        """The schema's version, what `migrate` would do, and whether a restore is unfinished; writes nothing."""
+
+    def migrate(self) -> list[str]:
+        """Bring an older schema forward and mend a damaged one; the steps taken. Idempotent, and safe to be killed."""
 
     def close(self) -> None:
         """Let go of files and connections; a closed store raises StoreError on use."""

@@ -24,11 +24,11 @@ from pymongo.errors import BulkWriteError
 from pymongo.read_concern import ReadConcern
 
 from barograph.model import LedgerEntry, LogEntry, RunReport, Station
-from barograph.store import day_document, mongo_documents
+from barograph.store import day_document, mongo_documents, mongo_migrate
 from barograph.store.base import DayKey, LogQuery, StationDay, StoredStation
 from barograph.store.mongo_client import DUPLICATE_KEY, MongoLink, is_transient
 from barograph.store.mongo_documents import NO_REPORTS, Document
-from barograph.store.mongo_schema import prepare
+from barograph.store.schema import Schema
 from barograph.store.span import Span, check_variables, cut, nothing
 
 T = TypeVar("T")
@@ -63,8 +63,8 @@ class MongoStore:
         self._link = MongoLink(url, patience=patience)
         self._documents = self._collection("reports", job=False).with_options(codec_options=RAW)
         self._job_documents = self._collection("reports").with_options(codec_options=RAW)
-        self._prepared = False
-        self._preparing = threading.Lock()
+        self._checked: set[bool] = set()
+        self._checking = threading.Lock()
 
     @property
     def url(self) -> str:
@@ -146,7 +146,7 @@ class MongoStore:
             query, projection = _span_query(station_id, span), _projection(variables, provenance=provenance)
             where = f"{self.url}, {station_id} {span.first_day} to {span.last_day}"
             order = "_id" if "_id" in query else "day"
-            frame = self._link.run(
+            frame = self._read(
                 "read reports",
                 lambda: day_document.decode_days(
                     self._documents.find(query, projection).sort(order, 1).batch_size(DAYS_PER_BATCH), where=where
@@ -280,6 +280,18 @@ class MongoStore:
         documents = self._find("read runs", self._collection("runs", job=False), {}, order, limit=limit)
         return [mongo_documents.run_report(document) for document in documents]
 
+    def schema(self) -> Schema:
+        """As `Store.schema`."""
+        return self._link.run("look at the schema", lambda: mongo_migrate.state(self._link.database))
+
+    def migrate(self) -> list[str]:
+        """As `Store.migrate`; the index of a large collection takes its time, and reads go on meanwhile."""
+        return self._link.run("migrate", lambda: mongo_migrate.migrate(self._link.database, where=self.url))
+
+    def expire_logs(self, days: int) -> None:
+        """As `Store.expire_logs`, by a TTL index: the server deletes once a minute."""
+        self._write("set the expiry of logs", lambda: mongo_migrate.expire_logs(self._link.database, days))
+
     def close(self) -> None:
         """Close all connections."""
         self._link.close()
@@ -302,19 +314,30 @@ class MongoStore:
         projection: Document | None = None,
         limit: int = 0,
     ) -> list[D]:
-        return self._link.run(what, lambda: list(collection.find(query, projection).sort(order).limit(limit)))
+        return self._read(what, lambda: list(collection.find(query, projection).sort(order).limit(limit)))
 
     def _aggregate(self, what: str, pipeline: list[Document]) -> list[Document]:
-        return self._link.run(what, lambda: list(self._collection("reports").aggregate(pipeline)))
+        return self._read(what, lambda: list(self._collection("reports").aggregate(pipeline)))
+
+    def _read(self, what: str, call: Callable[[], T]) -> T:
+        """`MongoLink.run`, of a database that may be read."""
+        self._check(what, writing=False)
+        return self._link.run(what, call)
 
     def _write(self, what: str, call: Callable[[], T]) -> T:
-        """`MongoLink.run`, once the schema is there."""
-        if not self._prepared:
-            with self._preparing:
-                if not self._prepared:
-                    self._link.run("create the schema", lambda: prepare(self._link.database))
-                    self._prepared = True
+        """`MongoLink.run`, of a database whose schema is there, and is ours."""
+        self._check(what, writing=True)
         return self._link.run(what, call)
+
+    def _check(self, what: str, *, writing: bool) -> None:
+        """Once for reading and once for writing: the schema's version, and no unfinished restore."""
+        if writing in self._checked:
+            return
+        with self._checking:
+            if writing not in self._checked:
+                database = self._link.database
+                self._link.run(what, lambda: mongo_migrate.check(database, where=self.url, writing=writing))
+                self._checked.add(writing)
 
     def _bulk(self, what: str, collection: str, operations: Operations) -> None:
         """Unordered, idempotent writes.

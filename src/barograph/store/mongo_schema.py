@@ -1,27 +1,15 @@
-"""Collections, validators, indexes and the view of the MongoDB database; creating them is idempotent.
-
-Two programs may do it at the same time: what the other was quicker to create is taken as it is.
-"""
+"""What the MongoDB database consists of: collections, validators, indexes and the view (made by `mongo_migrate`)."""
 
 from __future__ import annotations
 
-import logging
 from typing import Any, Final
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
-from pymongo.database import Database
-from pymongo.errors import OperationFailure
 
 from barograph.variables import NAMES, VARIABLES
 
 Document = dict[str, Any]
 
-log = logging.getLogger(__name__)
-
-NAMESPACE_EXISTS: Final = 48
-UNSUPPORTED: Final = frozenset({2, 9, 59, 72, 115, 303, 40415})
-"""BadValue, FailedToParse, CommandNotFound, InvalidOptions, CommandNotSupported, DocumentDB's "feature not supported",
-unknown field."""
 VIEW: Final = "report_rows"
 """One document per report, where the server has views."""
 
@@ -115,14 +103,19 @@ VALIDATORS: Final[dict[str, Document]] = {
     ),
     "objects": {},
     "runs": {},
+    "meta": {},
 }
 """The `$jsonSchema` of each collection; {} for none. Keywords are those that DocumentDB 5.0 knows as well."""
 
 _NEWEST: Final = [("timestamp", DESCENDING), ("_id", DESCENDING)]
 INDEXES: Final[dict[str, list[IndexModel]]] = {
-    # The last three fields let the summaries be computed from the index, without fetching 40 kB for each day.
+    # The fields behind the day let summaries be computed, and let a backup see what changed while it was made, from the
+    # index, without fetching 40 kB for each day.
     "reports": [
-        IndexModel([(name, ASCENDING) for name in ("station_id", "day", "count", "first", "last")], name="station_day")
+        IndexModel(
+            [(name, ASCENDING) for name in ("station_id", "day", "count", "first", "last", "revision")],
+            name="days_of_station",
+        )
     ],
     "logs": [
         IndexModel(_NEWEST, name="newest"),
@@ -133,6 +126,10 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
     "runs": [IndexModel([("started", DESCENDING), ("_id", DESCENDING)], name="newest")],
 }
 """Only what a query of the engine uses."""
+FORMER_INDEXES: Final = {"reports": ("station_day",)}
+"""Indexes of older versions, which `migrate` removes."""
+EXPIRY: Final = "expiry"
+"""The TTL index of `logs`, where [store] log_days asks for one."""
 
 
 def _cell(column: str) -> Document:
@@ -182,46 +179,3 @@ VIEW_PIPELINE: Final[list[Document]] = [
         }
     },
 ]
-
-
-def prepare(database: Database[Document]) -> None:
-    """Create what is missing, and bring validators and the view up to date. Raises pymongo's errors.
-
-    Where everything stands, nothing is sent that would need more than the right to read.
-    """
-    existing = {item["name"]: item.get("options", {}) for item in database.list_collections()}
-    for name, schema in VALIDATORS.items():
-        validator = {"$jsonSchema": schema} if schema else {}
-        if name not in existing or existing[name].get("validator", {}) != validator:
-            _create_validated(database, name, validator)
-    for name, indexes in INDEXES.items():
-        known = {index["name"] for index in database[name].list_indexes()}
-        if missing := [index for index in indexes if index.document["name"] not in known]:
-            database[name].create_indexes(missing)
-    if existing.get(VIEW, {}).get("pipeline") != VIEW_PIPELINE:
-        try:
-            _create(database, VIEW, {"viewOn": "reports", "pipeline": VIEW_PIPELINE})
-        except OperationFailure as error:
-            # DocumentDB has no views; nothing of ours reads this one.
-            log.info("%s has no view %s: %s", database.name, VIEW, error)
-
-
-def _create_validated(database: Database[Document], name: str, validator: Document) -> None:
-    try:
-        _create(database, name, {"validator": validator} if validator else {})
-    except OperationFailure as error:
-        if error.code not in UNSUPPORTED or not validator:
-            raise
-        log.warning("%s.%s has no validator, the server refuses ours: %s", database.name, name, error)
-        _create(database, name, {})
-
-
-def _create(database: Database[Document], name: str, options: Document) -> None:
-    """Create a collection or view, or give the one that exists these options."""
-    try:
-        database.command({"create": name, **options})
-    except OperationFailure as error:
-        if error.code != NAMESPACE_EXISTS:
-            raise
-        if options:
-            database.command({"collMod": name, **options})

@@ -8,7 +8,7 @@ a file at once: readers never wait, writers take turns.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,11 +16,12 @@ import orjson
 import polars as pl
 
 from barograph.errors import StoreError
-from barograph.model import LedgerEntry, LogEntry, RunReport, Station
+from barograph.model import LedgerEntry, LogEntry, RunReport, Station, utc_now
 from barograph.store import arrow_day, sqlite_rows
 from barograph.store.base import DayKey, LogQuery, StationDay, StoredStation
 from barograph.store.day_frame import BASE_PROVENANCE, column_of, parts_of, whole_frame
-from barograph.store.span import Span, check_variables, cut, nothing
+from barograph.store.schema import Schema
+from barograph.store.span import Span, check_variables, cut, nothing, to_ms
 from barograph.store.sqlite_file import SqliteFile
 
 DAYS_PER_FETCH: Final = 64
@@ -62,6 +63,7 @@ _PUT_LOG: Final = """INSERT INTO logs (log_id, timestamp, type, msg, context, ru
     VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"""
 _LOGS: Final = """SELECT log_id, timestamp, type, msg, context FROM logs WHERE {}
     ORDER BY timestamp DESC, log_id DESC LIMIT ?"""
+_EXPIRE_LOGS: Final = "DELETE FROM logs WHERE timestamp < ?"
 _PUT_RUN: Final = "INSERT OR REPLACE INTO runs (run_id, started, report) VALUES (?, ?, ?)"
 _RUNS: Final = "SELECT report FROM runs ORDER BY started DESC, run_id DESC LIMIT ?"
 
@@ -229,6 +231,20 @@ class SqliteStore:
         """As `Store.runs`."""
         with self._file.reading() as connection:
             return [orjson.loads(report) for (report,) in connection.execute(_RUNS, (limit or -1,))]
+
+    def expire_logs(self, days: int) -> None:
+        """As `Store.expire_logs`, now."""
+        if days:
+            with self._file.writing() as connection:
+                connection.execute(_EXPIRE_LOGS, (to_ms(utc_now() - timedelta(days=days)),))
+
+    def schema(self) -> Schema:
+        """As `Store.schema`."""
+        return self._file.schema()
+
+    def migrate(self) -> list[str]:
+        """As `Store.migrate`."""
+        return self._file.migrate()
 
     def close(self) -> None:
         """Close the file; a call under way in another thread still ends well."""

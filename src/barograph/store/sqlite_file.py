@@ -8,6 +8,7 @@ is in the same file and is written after the reports it vouches for, so what rol
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sqlite3
 import time
@@ -18,11 +19,12 @@ from typing import Final
 from urllib.parse import quote
 
 from barograph.errors import StoreError, StoreUnavailable
+from barograph.store.schema import VERSION, Schema, refusal, titles
+
+log = logging.getLogger(__name__)
 
 APPLICATION_ID: Final = 0x6261726F
 """`baro`: tells our files from other programs' databases."""
-
-SCHEMA_VERSION: Final = 1
 
 PAGE_SIZE: Final = 16_384
 """Bytes. A year of one station (365 blobs of 31 kB) is fetched in 3.7 ms with pages of 4 KiB, 2.9 with 8, 2.4 with 16,
@@ -51,6 +53,7 @@ SCHEMA: Final = (
     "CREATE INDEX logs_of_run ON logs (run_id, timestamp, log_id)",
     "CREATE TABLE runs (run_id TEXT PRIMARY KEY, started INTEGER NOT NULL, report TEXT NOT NULL)",
     "CREATE INDEX runs_by_start ON runs (started, run_id)",
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
 )
 """Instants are integer milliseconds since 1970 UTC, `day` is YYYY-MM-DD, `sources`, `counts`, `coverage`, `context` and
 `report` are JSON, the blobs Arrow IPC streams (`arrow_day`)."""
@@ -84,6 +87,7 @@ class SqliteFile:
         self.patience = patience
         self._idle: deque[sqlite3.Connection] = deque()
         self._closed = False
+        self._version = VERSION
         self._mode = "ro" if self.path.exists() and not os.access(self.path, os.W_OK) else "rwc"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -117,17 +121,35 @@ class SqliteFile:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """A connection inside one transaction, committed at the end, rolled back on any error."""
+        """`transaction` of a file whose schema is ours; SchemaError where it is older."""
         with self.reading() as connection:
-            # IMMEDIATE takes the write lock at once, so that the busy timeout applies: a lock that is upgraded from a
-            # read fails without waiting (SQLITE_BUSY_SNAPSHOT).
-            connection.execute("BEGIN IMMEDIATE")
-            try:
+            if (error := self._refusal(connection)) is not None:
+                raise error
+            with _transaction(connection):
                 yield connection
-                connection.execute("COMMIT")
-            finally:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+
+    def _refusal(self, connection: sqlite3.Connection) -> StoreError | None:
+        """Why nothing may be written, looked up again only while that is so: a migration may have come meanwhile."""
+        if self._version != VERSION:
+            self._version = _version(connection)
+        return refusal(self._version, None, where=str(self.path), writing=True)
+
+    def schema(self) -> Schema:
+        """The version, and the steps that `migrate` would take."""
+        with self.reading() as connection:
+            version = _version(connection)
+            return Schema(version, titles(version) or tuple(f"create {name}" for name in _missing(connection)))
+
+    def migrate(self) -> list[str]:
+        """Bring the schema forward and make what is missing, in one transaction; the steps taken."""
+        pending = self.schema().pending
+        with self.reading() as connection, _transaction(connection):
+            for name, statement in _missing(connection).items():
+                connection.execute(statement)
+                log.info("%s: created %s", self.path, name)
+            connection.execute(f"PRAGMA user_version = {VERSION}")
+        self._version = VERSION
+        return list(pending)
 
     def _take(self) -> sqlite3.Connection | None:
         """An idle connection; two threads never get the same."""
@@ -159,27 +181,25 @@ class SqliteFile:
             return
         connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
         self._switch_to_wal(connection)
-        with self.writing() as writer:
-            if not self._is_ready(writer):
+        with _transaction(connection):
+            if not self._is_ready(connection):
                 for statement in SCHEMA:
-                    writer.execute(statement)
-                writer.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                writer.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                connection.execute(f"PRAGMA user_version = {VERSION}")
+        self._version = VERSION
 
     def _is_ready(self, connection: sqlite3.Connection) -> bool:
         (application,) = connection.execute("PRAGMA application_id").fetchone()
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        self._version = _version(connection)
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if tables and application != APPLICATION_ID:
             raise StoreError(
                 "this database belongs to another program", where=str(self.path), hint="give the store its own path"
             )
-        if version > SCHEMA_VERSION:
-            raise StoreError(
-                f"its schema has version {version}, this barograph knows {SCHEMA_VERSION}",
-                where=str(self.path),
-                hint="upgrade barograph, or use another store",
-            )
+        error = refusal(self._version, None, where=str(self.path), writing=False) if tables else None
+        if error is not None:
+            raise error
         return bool(tables)
 
     def _switch_to_wal(self, connection: sqlite3.Connection) -> None:
@@ -209,6 +229,32 @@ class SqliteFile:
             what, hint = _HINTS[name]
             return StoreError(what, where=where, hint=hint)
         return StoreError(f"SQLite refused: {error}", where=where, hint="report it if the file is sound")
+
+
+@contextlib.contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """One transaction, committed at the end, rolled back on any error."""
+    # IMMEDIATE takes the write lock at once, so that the busy timeout applies: a lock that is upgraded from a read
+    # fails without waiting (SQLITE_BUSY_SNAPSHOT).
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return version
+
+
+def _missing(connection: sqlite3.Connection) -> dict[str, str]:
+    """The statements that make the tables and indexes that are not there, by what they make."""
+    known = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    made = {" ".join(statement.split()[1:3]).lower(): statement for statement in SCHEMA}
+    return {what: statement for what, statement in made.items() if what.split()[1] not in known}
 
 
 def _name(error: sqlite3.Error) -> str:

@@ -33,6 +33,9 @@ SECTIONS: Final = {
         "stations": f"{_HERE}.operate:stations",
         "access-time": f"{_HERE}.read:access_time",
     },
+    "Keep it safe": {
+        "migrate": f"{_HERE}.migrate:migrate",
+    },
     "Watch over it": {
         "status": f"{_HERE}.status:status",
         "connections": f"{_HERE}.operate:connections",
