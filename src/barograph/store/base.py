@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from barograph.model import LedgerEntry, LogEntry, RunReport, Station, StationSummary
+from barograph.store.archive import StoreArchive
 from barograph.store.schema import Schema
 
 if TYPE_CHECKING:
@@ -67,6 +69,13 @@ class Store(Protocol):
     @property
     def url(self) -> str:
         """Where the store is, without a secret."""
+
+    @property
+    def archive(self) -> StoreArchive:
+        """The store as a whole, for backups."""
+
+    def scratch(self) -> AbstractContextManager[Store]:
+        """An empty store of the same kind in the same place, removed at the end of the block."""
 
     def load_days(self, keys: Sequence[DayKey]) -> dict[DayKey, StationDay]:
         """The days that exist among `keys`."""

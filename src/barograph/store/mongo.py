@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime, time
 from itertools import islice
 from typing import Any, Final, TypeVar
@@ -24,8 +25,9 @@ from pymongo.errors import BulkWriteError
 from pymongo.read_concern import ReadConcern
 
 from barograph.model import LedgerEntry, LogEntry, RunReport, Station
-from barograph.store import day_document, mongo_documents, mongo_migrate
+from barograph.store import day_document, mongo_documents, mongo_migrate, mongo_scratch
 from barograph.store.base import DayKey, LogQuery, StationDay, StoredStation
+from barograph.store.mongo_archive import MongoArchive
 from barograph.store.mongo_client import DUPLICATE_KEY, MongoLink, is_transient
 from barograph.store.mongo_documents import NO_REPORTS, Document
 from barograph.store.schema import Schema
@@ -61,6 +63,7 @@ class MongoStore:
 
     def __init__(self, url: str, *, patience: float = 60.0) -> None:
         self._link = MongoLink(url, patience=patience)
+        self._whole_url = url
         self._documents = self._collection("reports", job=False).with_options(codec_options=RAW)
         self._job_documents = self._collection("reports").with_options(codec_options=RAW)
         self._checked: set[bool] = set()
@@ -70,6 +73,23 @@ class MongoStore:
     def url(self) -> str:
         """The URI, without its password."""
         return self._link.url
+
+    @property
+    def archive(self) -> MongoArchive:
+        """As `Store.archive`."""
+        return MongoArchive(self._link)
+
+    @contextmanager
+    def scratch(self) -> Iterator[MongoStore]:
+        """As `Store.scratch`: a database beside this one; the user needs the right to make and to drop it."""
+        link = self._link
+        link.run("remove old scratch databases", lambda: mongo_scratch.sweep(link))
+        name = mongo_scratch.new_name(link)
+        with closing(MongoStore(mongo_scratch.with_database(self._whole_url, name), patience=link.patience)) as store:
+            try:
+                yield store
+            finally:
+                link.run("remove the scratch database", lambda: link.client.drop_database(name))
 
     def load_days(self, keys: Sequence[DayKey]) -> dict[DayKey, StationDay]:
         """As `Store.load_days`; what a majority has, from the primary."""
@@ -271,7 +291,7 @@ class MongoStore:
 
     def put_run(self, report: RunReport) -> None:
         """As `Store.put_run`."""
-        document = mongo_documents.run_document(report)
+        document = mongo_documents.run_document(report.as_dict())
         self._bulk("write the run", "runs", [ReplaceOne({"_id": report.run_id}, document, upsert=True)])
 
     def runs(self, limit: int = 0) -> list[dict[str, Any]]:

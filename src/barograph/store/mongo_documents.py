@@ -6,7 +6,7 @@ from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any, Final
 
-from barograph.model import Counts, Coverage, LedgerEntry, LogEntry, RunReport, Station, StationSummary, iso
+from barograph.model import Counts, Coverage, LedgerEntry, LogEntry, Station, StationSummary, iso
 from barograph.store.base import StoredStation
 from barograph.store.plain import plain, plain_text
 
@@ -36,6 +36,15 @@ def stored_station(document: Document) -> StoredStation:
         StationSummary(summary["count"], summary["first"], summary["last"]),
         document.get("described_at"),
     )
+
+
+def station_document(stored: StoredStation) -> Document:
+    """A whole document of `stations`, its fields in alphabetical order."""
+    summary = {"count": stored.summary.count, "first": stored.summary.first, "last": stored.summary.last}
+    said: Document = {name: getattr(stored.station, name) for name in DESCRIPTION}
+    said |= {"_id": stored.station.station_id, "described_at": stored.described_at, "reports": summary}
+    texts = {name: plain_text(value) if isinstance(value, str) else value for name, value in said.items()}
+    return {name: texts[name] for name in sorted(texts) if texts[name] is not None}
 
 
 def object_document(entry: LedgerEntry) -> Document:
@@ -96,10 +105,10 @@ def log_entry(document: Document) -> LogEntry:
     return LogEntry(document["_id"], document["timestamp"], document["type"], document["msg"], document["context"])
 
 
-def run_document(report: RunReport) -> Document:
-    """A document of `runs`: the report, its two instants as dates."""
-    report_ = plain(report.as_dict())
-    return {"_id": report.run_id, **report_, "started": report.started, "finished": report.finished}
+def run_document(report: Document) -> Document:
+    """A document of `runs`, from `RunReport.as_dict`: the report, its two instants as dates."""
+    instants = {name: datetime.fromisoformat(report[name]) for name in ("started", "finished")}
+    return {"_id": report["run_id"], **plain(report), **instants}
 
 
 def run_report(document: Document) -> Document:

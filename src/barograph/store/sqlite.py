@@ -8,8 +8,10 @@ a file at once: readers never wait, writers take turns.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import orjson
@@ -22,6 +24,7 @@ from barograph.store.base import DayKey, LogQuery, StationDay, StoredStation
 from barograph.store.day_frame import BASE_PROVENANCE, column_of, parts_of, whole_frame
 from barograph.store.schema import Schema
 from barograph.store.span import Span, check_variables, cut, nothing, to_ms
+from barograph.store.sqlite_archive import SqliteArchive
 from barograph.store.sqlite_file import SqliteFile
 
 DAYS_PER_FETCH: Final = 64
@@ -81,6 +84,21 @@ class SqliteStore:
     def url(self) -> str:
         """The file's URL, with its absolute path."""
         return f"sqlite:///{self._file.path}"
+
+    @property
+    def archive(self) -> SqliteArchive:
+        """As `Store.archive`."""
+        return SqliteArchive(self._file, self._station_day, _day_row)
+
+    @contextmanager
+    def scratch(self) -> Iterator[SqliteStore]:
+        """As `Store.scratch`: a file in a folder beside this one."""
+        folder = self._file.path.parent
+        with (
+            TemporaryDirectory(prefix=".barograph-drill-", dir=folder) as place,
+            closing(SqliteStore(Path(place) / "drill.db")) as store,
+        ):
+            yield store
 
     def load_days(self, keys: Sequence[DayKey]) -> dict[DayKey, StationDay]:
         """As `Store.load_days`; one lookup per key."""
@@ -225,7 +243,7 @@ class SqliteStore:
     def put_run(self, report: RunReport) -> None:
         """As `Store.put_run`."""
         with self._file.writing() as connection:
-            connection.execute(_PUT_RUN, sqlite_rows.run_row(report))
+            connection.execute(_PUT_RUN, sqlite_rows.run_row(report.as_dict()))
 
     def runs(self, limit: int = 0) -> list[dict[str, Any]]:
         """As `Store.runs`."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import orjson
 
-from barograph.model import Counts, Coverage, LedgerEntry, LogEntry, RunReport, Station, StationSummary
+from barograph.model import Counts, Coverage, LedgerEntry, LogEntry, Station, StationSummary
 from barograph.store.base import StoredStation
 from barograph.store.plain import plain, plain_text
 from barograph.store.span import from_ms, to_ms
@@ -34,6 +34,13 @@ def station_row(station: Station, described_at: datetime | None) -> tuple[Any, .
     """DESCRIPTION, then described_at."""
     cells = (plain_text(cell) if isinstance(cell, str) else cell for cell in astuple(station))
     return (*cells, _ms(described_at))
+
+
+def summarised_row(stored: StoredStation) -> tuple[Any, ...]:
+    """DESCRIPTION, described_at, count, first, last."""
+    summary = stored.summary
+    description = station_row(stored.station, stored.described_at)
+    return (*description, summary.count, _ms(summary.first), _ms(summary.last))
 
 
 def stored_station(row: Sequence[Any]) -> StoredStation:
@@ -95,6 +102,6 @@ def log_entry(row: Sequence[Any]) -> LogEntry:
     return LogEntry(log_id, from_ms(timestamp), type_, msg, orjson.loads(context))
 
 
-def run_row(report: RunReport) -> tuple[Any, ...]:
-    """run_id, started, report."""
-    return report.run_id, to_ms(report.started), _json(plain(report.as_dict()))
+def run_row(report: dict[str, Any]) -> tuple[Any, ...]:
+    """run_id, started, report; from `RunReport.as_dict`."""
+    return report["run_id"], to_ms(datetime.fromisoformat(report["started"])), _json(plain(report))

@@ -34,6 +34,7 @@ SECTIONS: Final = {
         "access-time": f"{_HERE}.read:access_time",
     },
     "Keep it safe": {
+        "backup": f"{_HERE}.backup:backup",
         "migrate": f"{_HERE}.migrate:migrate",
     },
     "Watch over it": {

@@ -73,7 +73,7 @@ class Lines:
         """Tell what the stage amounted to."""
         read = f", {size(self._done)}" if self._done else ""
         took = duration(time.monotonic() - self._began)
-        noun = {"sync": "connection", "ingest": "object"}.get(self._stage, "item")
+        noun = {"sync": "connection", "ingest": "object"}.get(self._stage, "collection")
         click.echo(f"{self._stage}: {count(self._items, noun)}{read}, {took}", err=True)
 
 
