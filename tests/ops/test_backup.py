@@ -421,7 +421,7 @@ def test_a_part_is_plain_bson(new_job: NewJob, tmp_path: Path) -> None:
     """What a part unpacks to is BSON as MongoDB's own tools read it, whole documents in each part."""
     backups = ops.open_backups(str(tmp_path / "backups"))
     job = filled(new_job(f"sqlite:///{tmp_path / 'meteo.db'}"))
-    made = ops.create(job.store, backups, part_bytes=100_000)
+    made = ops.create(job.store, backups, part_bytes=50_000)
     parts = made.collections["reports"].parts
     assert len(parts) > 3
     found = []
