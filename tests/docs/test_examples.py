@@ -61,13 +61,14 @@ def test_the_shown_day_has_the_shape_that_the_database_holds() -> None:
 
 
 def test_pictures_can_be_made_again(tmp_path: Path) -> None:
-    """docs/make_images.sh makes each picture of the pages, of the same size, from simulated data."""
+    """docs/make_images.sh makes each picture of the pages, of the same size, from simulated data and kept figures."""
     barograph = tmp_path / "barograph"
     barograph.write_text(f'#!/bin/sh\nexec {sys.executable} -m barograph "$@"\n', encoding="utf-8")
     barograph.chmod(0o755)
     (tmp_path / "images").mkdir()
     script = [str(DOCS / "make_images.sh"), str(tmp_path / "images")]
-    subprocess.run(script, env={**os.environ, "BAROGRAPH": str(barograph)}, capture_output=True, check=True)
+    environment = {**os.environ, "BAROGRAPH": str(barograph), "PYTHON": sys.executable}
+    subprocess.run(script, env=environment, capture_output=True, check=True)
     assert sizes(tmp_path / "images") == sizes(DOCS / "images")
 
 
