@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Makes the pictures of the documentation, in docs/images or in the folder that is given: plots of simulated data, and
 # the curve of benchmarks/embedded_curve.csv, which `python -m benchmarks.embedded_curve` measures.
-# BAROGRAPH names the command, PYTHON an interpreter that has matplotlib; default are those of the checkout's .venv.
+# BAROGRAPH names the command, IMAGES_PYTHON an interpreter with matplotlib; default are those of the checkout's .venv.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 barograph=${BAROGRAPH:-$here/../.venv/bin/barograph}
-python=${PYTHON:-$here/../.venv/bin/python}
+python=${IMAGES_PYTHON:-$here/../.venv/bin/python}
 images=$(realpath "${1:-$here/images}")
 feeds=$(mktemp -d)
 trap 'rm -rf "$feeds"' EXIT
