@@ -1,4 +1,4 @@
-"""`python -m benchmarks [a|b|c|all] [--quick] [--write FILE] [--mongodb URI]`: measure, print, and keep if asked."""
+"""`python -m benchmarks [a|b|c|d|e|all] [--quick] [--write FILE] [--mongodb URI]`: measure, print, and keep if asked."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import access, bulk, machine, nightly
+from benchmarks import access, access_time, backups, bulk, machine, nightly
 from benchmarks.process import ROOT, say
 from benchmarks.report import Section
 from benchmarks.servers import servers, version
@@ -18,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run what was asked for; 0 when it could be measured, whether or not the targets were reached."""
     asked = _parse(arguments)
     begun, load = time.monotonic(), machine.load()
-    parts = "abc" if asked.part == "all" else asked.part
+    parts = "abcde" if asked.part == "all" else asked.part
     sections: list[Section] = []
     with tempfile.TemporaryDirectory(prefix="barograph-bench-") as name:
         folder = Path(name)
@@ -31,6 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     sections.append(bulk.measure(folder, databases, quick=asked.quick))
                 if "c" in parts:
                     sections.append(access.measure(folder, databases, quick=asked.quick))
+                if "d" in parts:
+                    sections.append(access_time.measure(folder, databases, quick=asked.quick))
+                if "e" in parts:
+                    sections.append(backups.measure(folder, databases, quick=asked.quick))
         else:
             described = machine.describe()
     described.append(f"load average before {load}, after {machine.load()}; took {time.monotonic() - begun:.0f} s")
@@ -47,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("part", nargs="?", default="all", choices=["a", "b", "c", "all"])
+    parser.add_argument("part", nargs="?", default="all", choices=["a", "b", "c", "d", "e", "all"])
     parser.add_argument("--quick", action="store_true", help="tiny sizes: whether it runs, not how fast")
     parser.add_argument(
         "--write",

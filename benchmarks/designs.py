@@ -78,6 +78,17 @@ class EmbeddedArray:
         """Insert the station with all of its reports at once (adding them day by day takes minutes)."""
         self._stations.insert_one({"_id": station_id, "reports": documents(frame)})
 
+    def add(self, station_id: str, frame: pl.DataFrame) -> None:
+        """Append a day's reports in one update. Raises WriteError where the document would exceed 16 MB."""
+        more = {"$push": {"reports": {"$each": documents(frame)}}}
+        self._stations.update_one({"_id": station_id}, more, upsert=True)
+
+    def size(self, station_id: str) -> int:
+        """Bytes of the station's document."""
+        match: Document = {"$match": {"_id": station_id}}
+        pipeline: list[Document] = [match, {"$project": {"size": {"$bsonSize": "$$ROOT"}}}]
+        return int(self._stations.aggregate(pipeline).next()["size"])
+
     def read(self, station_id: str, start: datetime, end: datetime) -> pl.DataFrame:
         """The span, cut out by the server: twice as quick as $unwind, and ten times as whole documents."""
         inside = {"$and": [{"$gte": ["$$report.utc_time", start]}, {"$lt": ["$$report.utc_time", end]}]}

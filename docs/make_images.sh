@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# Makes the pictures of the documentation, from simulated data only, in docs/images or in the folder that is given.
-# BAROGRAPH names the command; default is the one of the checkout's .venv.
+# Makes the pictures of the documentation, in docs/images or in the folder that is given: plots of simulated data, and
+# the curve of benchmarks/embedded_curve.csv, which `python -m benchmarks.embedded_curve` measures.
+# BAROGRAPH names the command, IMAGES_PYTHON an interpreter with matplotlib; default are those of the checkout's .venv.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 barograph=${BAROGRAPH:-$here/../.venv/bin/barograph}
+python=${IMAGES_PYTHON:-$here/../.venv/bin/python}
 images=$(realpath "${1:-$here/images}")
 feeds=$(mktemp -d)
 trap 'rm -rf "$feeds"' EXIT
-trap 'cat -- *.log >&2' ERR
+trap 'cat -- "$feeds"/*.log >&2' ERR
 unset "${!BAROGRAPH_@}"
 cd "$feeds"
 
@@ -16,3 +18,6 @@ cd "$feeds"
 "$barograph" run >run.log 2>&1
 "$barograph" plot IICHTE19 2024-10-02 2024-10-03 --output "$images/two-days.png" \
     --variables temperature,dew_point,mean_wind_speed,wind_gust,precipitation_rate,precipitation_acc
+
+cd "$here/.."
+"$python" -m benchmarks.embedded_curve --draw "$images/embedded-limit.png"

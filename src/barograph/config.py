@@ -25,6 +25,8 @@ from barograph.model import Station
 SOURCE_KINDS: Final = ("wunderground-table", "infoclimat")
 FORMATS: Final = ("csv", "jsonl")
 MIB: Final = 1024 * 1024
+LONGEST_LOG: Final = 24_855
+"""Days: MongoDB's TTL indexes take at most 2^31 - 1 seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,6 +324,8 @@ class _Checker:
             return tuple(value)
         if type(value) is not kind:
             self._fail(f"[{title}] {key} must be {_KIND_NAMES[kind]}, not {value!r}", key)
+        if key == "log_days" and value > LONGEST_LOG:
+            self._fail(f"[{title}] {key} = {value} is more than {LONGEST_LOG}", key, hint="0 keeps them for ever")
         if kind in (int, float) and key not in ("latitude", "longitude", "elevation") and value < 0:
             self._fail(f"[{title}] {key} = {value} must not be negative", key)
         return value

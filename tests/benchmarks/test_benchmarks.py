@@ -15,7 +15,7 @@ from tests.support.replica_set import ReplicaSet
 def test_every_part_runs_and_the_results_are_kept(
     replica_set: ReplicaSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One quick run measures all three parts on all designs, leaves no database behind and judges nothing."""
+    """One quick run measures all four parts on all designs, leaves no database behind and judges nothing."""
     kept = tmp_path / "results.md"
     assert main(["all", "--quick", "--mongodb", replica_set.uri, "--write", str(kept)]) == 0
     told, written = capsys.readouterr().out, kept.read_text(encoding="utf-8")
@@ -23,7 +23,16 @@ def test_every_part_runs_and_the_results_are_kept(
         assert "too small to judge" in text
         assert "reached" not in text
         assert "MISSED" not in text
-        for name in ("(a) ", "(b) ", "(c) ", "mongod ", "naive pandas load", "MongoDB, Infoclimat answer", "embedded"):
+        for name in (
+            "(a) ",
+            "(b) ",
+            "(c) ",
+            "(d) ",
+            "mongod ",
+            "naive pandas load",
+            "MongoDB, Infoclimat answer",
+            "embedded",
+        ):
             assert name in text
     with MongoClient[dict[str, object]](replica_set.uri) as client:
         assert not [name for name in client.list_database_names() if name.startswith("barograph_bench")]

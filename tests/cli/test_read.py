@@ -154,10 +154,33 @@ def test_plot(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_access_time(cli: Cli) -> None:
-    """Rounds, rows, and times in order."""
+    """Rounds, rows, times in order, what was fetched, and the plan; SQLite has no lazy cursor and counts nothing."""
     found = cli.json("access-time", "IICHTE19", "2024-10-01", "--repeat", "5")
     assert (found["n"], found["from"]) == (5, "2024-09-30T22:00:00Z")
     assert 280 < found["rows"] <= 288
     assert 0 < found["min_ms"] <= found["median_ms"] <= found["p95_ms"]
     assert found["store"] == f"sqlite:///{cli.data_dir / 'meteo.db'}"
-    assert "median" in cli("access-time", "IICHTE19", "2024-10-01", "--repeat", "2").stdout
+    assert found["fetched"]["documents"] == 2, "a local day lies on two UTC days"
+    assert 0 < found["first_document_ms"]["min"] <= found["first_document_ms"]["p95"]
+    plan = found["plan"]
+    assert plan["stages"][0].startswith("SEARCH reports USING INDEX")
+    assert (plan["keys_examined"], plan["documents_examined"], plan["refused"]) == (None, None, None)
+    assert found["lazy_cursor"] is None
+    shown = cli("access-time", "IICHTE19", "2024-10-01", "--repeat", "2").stdout
+    assert all(text in shown for text in ("median", plan["index"], plan["query"], "examined not told", "2 documents"))
+    assert "lazy" not in shown
+
+
+def test_access_time_on_mongodb(cli: Cli, mongo_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys and documents that the server examined, and the lazy cursor for what it is."""
+    monkeypatch.setenv("BAROGRAPH_STORE", mongo_url)
+    cli("ingest", code=3)
+    found = cli.json("access-time", "IICHTE19", "2024-10-01", "--repeat", "5")
+    assert found["plan"]["index"] == "_id_"
+    assert found["plan"]["documents_examined"] == found["fetched"]["documents"] == 2
+    assert found["lazy_cursor"]["documents_fetched"] == 0
+    assert 0 < found["lazy_cursor"]["ms"]["min"] < found["first_document_ms"]["min"]
+    shown = cli("access-time", "IICHTE19", "2024-10", "--repeat", "2").stdout
+    assert "documents\n" in shown
+    assert "ISODate(" in shown
+    assert "with nothing fetched: no access time" in shown

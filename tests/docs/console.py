@@ -53,7 +53,7 @@ class Session:
             where = f"{block.page.name}:{number}: $ {line}"
             assert expected or self.code == 0, f"{where}\nexit {self.code}\n{said}"
             if expected:
-                _hold(where, expected, said)
+                hold(where, expected, said)
 
     def _command(self, line: str) -> str:
         words = shlex.split(line)
@@ -126,7 +126,7 @@ def _plain(text: str) -> str:
     return " ".join(text.split())
 
 
-def _hold(where: str, expected: list[str], said: str) -> None:
+def hold(where: str, expected: list[str], said: str) -> None:
     """Every shown line stands in the output, in the shown order, without other lines between unless … says so."""
     lines = [_plain(line) for line in said.splitlines() if line.strip()]
     at, free = 0, False

@@ -368,6 +368,8 @@ def _run() -> RunReport:
         lambda store: store.logs(LogQuery()),
         lambda store: store.put_run(_run()),
         lambda store: store.runs(),
+        lambda store: store.explain("IICHTE19", at(DAY), at(NEXT)),
+        lambda store: store.fetch("IICHTE19", at(DAY), at(NEXT)),
     ],
 )
 def test_a_closed_store_says_so(store: Store, use: Callable[[Store], object]) -> None:

@@ -59,6 +59,37 @@ class LogQuery:
     limit: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class AccessPlan:
+    """How the engine finds what `Store.read` asks for, in the engine's own words.
+
+    `stages` begin with the one that returns the documents (rows) and end with the one that finds them. Empty or None is
+    what the engine does not tell; `refused` says why it told nothing at all.
+    """
+
+    query: str
+    stages: tuple[str, ...] = ()
+    index: str | None = None
+    keys_examined: int | None = None
+    documents_examined: int | None = None
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """What `Store.read` fetches for a span, undecoded, and when it was there; durations in seconds since the call.
+
+    `cursor`: the driver returned a lazy cursor, which has sent nothing (None: it has none). `first`: the first document
+    was there (None: there is no document). `complete`: all of them were.
+    """
+
+    documents: int
+    bytes: int
+    cursor: float | None
+    first: float | None
+    complete: float
+
+
 class Store(Protocol):
     """What an engine must do. All calls are synchronous; instants are aware UTC datetimes.
 
@@ -99,6 +130,12 @@ class Store(Protocol):
         source text, not its index) and `line`. A variable that was asked for is always there, null where nothing is
         known. A span without reports gives an empty frame with `utc_time` and the variables asked for.
         """
+
+    def explain(self, station_id: str, start: datetime, end: datetime) -> AccessPlan:
+        """How `read` of the same arguments finds its documents; asks the engine, and changes nothing."""
+
+    def fetch(self, station_id: str, start: datetime, end: datetime) -> Fetch:
+        """Fetch what `read` of the same arguments fetches, decode none of it, and tell when it was there."""
 
     def days(self, station_id: str, start: date, end: date) -> Iterator[StationDay]:
         """The station's days with start <= day < end, ascending, streamed in bounded memory."""

@@ -21,12 +21,14 @@ from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 from pymongo import InsertOne, ReadPreference, ReplaceOne, UpdateOne
 from pymongo.collection import Collection
+from pymongo.cursor import Cursor
 from pymongo.errors import BulkWriteError
 from pymongo.read_concern import ReadConcern
 
 from barograph.model import LedgerEntry, LogEntry, RunReport, Station
 from barograph.store import day_document, mongo_documents, mongo_migrate, mongo_scratch
-from barograph.store.base import DayKey, LogQuery, StationDay, StoredStation
+from barograph.store.base import AccessPlan, DayKey, Fetch, LogQuery, StationDay, StoredStation
+from barograph.store.mongo_access import explained, fetched
 from barograph.store.mongo_archive import MongoArchive
 from barograph.store.mongo_client import DUPLICATE_KEY, MongoLink, is_transient
 from barograph.store.mongo_documents import NO_REPORTS, Document
@@ -48,6 +50,7 @@ IDS_PER_QUERY: Final = 1_000
 FEW_DAYS: Final = 3
 """Up to so many days are fetched by `_id`, which takes 30 µs less than the range on (station_id, day)."""
 BY_ID: Final = [("_id", 1)]
+BY_DAY: Final = [("day", 1)]
 VERIFICATIONS: Final = 5
 
 AWARE: Final[CodecOptions[Document]] = CodecOptions(tz_aware=True, tzinfo=UTC)
@@ -163,25 +166,38 @@ class MongoStore:
         check_variables(variables)
         frame = None
         if not span.empty:
-            query, projection = _span_query(station_id, span), _projection(variables, provenance=provenance)
+            projection = _projection(variables, provenance=provenance)
             where = f"{self.url}, {station_id} {span.first_day} to {span.last_day}"
-            order = "_id" if "_id" in query else "day"
             frame = self._read(
                 "read reports",
-                lambda: day_document.decode_days(
-                    self._documents.find(query, projection).sort(order, 1).batch_size(DAYS_PER_BATCH), where=where
-                ),
+                lambda: day_document.decode_days(self._cursor(station_id, span, projection), where=where),
             )
         if frame is None:
             return nothing(variables, provenance=provenance)
         return cut(frame, span, variables, provenance=provenance)
+
+    def _cursor(self, station_id: str, span: Span, projection: Document) -> Cursor[RawBSONDocument]:
+        """The documents of a span, none of them asked for yet."""
+        query, order = _span_query(station_id, span)
+        return self._documents.find(query, projection).sort(order).batch_size(DAYS_PER_BATCH)
+
+    def explain(self, station_id: str, start: datetime, end: datetime) -> AccessPlan:
+        """As `Store.explain`: the winning plan and what it examined, from a server that `read` may go to."""
+        span = Span.of(start, end)
+        query, order = _span_query(station_id, span)
+        return explained(self._link, self._documents, query, _projection(None, provenance=False), order)
+
+    def fetch(self, station_id: str, start: datetime, end: datetime) -> Fetch:
+        """As `Store.fetch`."""
+        span, projection = Span.of(start, end), _projection(None, provenance=False)
+        return self._link.run("fetch reports", lambda: fetched(lambda: self._cursor(station_id, span, projection)))
 
     def days(self, station_id: str, start: date, end: date) -> Iterator[StationDay]:
         """As `Store.days`, from the primary; 64 days are held at a time, and no cursor between them."""
         low, operator = start, "$gte"
         while True:
             query = {"station_id": station_id, "day": {operator: _midnight(low), "$lt": _midnight(end)}}
-            documents = self._find("read days", self._job_documents, query, [("day", 1)], limit=DAYS_PER_FETCH)
+            documents = self._find("read days", self._job_documents, query, BY_DAY, limit=DAYS_PER_FETCH)
             for document in documents:
                 day = day_document.decode(document, where=self.url)
                 yield day
@@ -191,7 +207,11 @@ class MongoStore:
 
     def delete_days(self) -> None:
         """As `Store.delete_days`, some thousand days at a time; the stations' summaries go to zero afterwards."""
-        pipeline: list[Document] = [{"$group": {"_id": "$station_id", "days": {"$sum": 1}}}, {"$sort": {"_id": 1}}]
+        # Sorted first: so the server counts in the index and reads no document.
+        pipeline: list[Document] = [
+            {"$sort": {"station_id": 1}},
+            {"$group": {"_id": "$station_id", "days": {"$sum": 1}}},
+        ]
         chunk: list[str] = []
         size = 0
         for station in self._aggregate("delete days", pipeline):
@@ -255,7 +275,6 @@ class MongoStore:
                     "last": {"$max": "$last"},
                 }
             },
-            {"$sort": {"_id": 1}},
         ]
         found = self._aggregate("count reports", pipeline)
         return dict.fromkeys(station_ids, NO_REPORTS) | {document.pop("_id"): document for document in found}
@@ -263,8 +282,11 @@ class MongoStore:
     def objects(self, stream: str | None = None) -> dict[str, LedgerEntry]:
         """As `Store.objects`, from the primary."""
         query = {} if stream is None else {"stream": stream}
-        documents = self._find("read the ledger", self._collection("objects"), query, BY_ID)
-        return {document["_id"]: mongo_documents.ledger_entry(document) for document in documents}
+        # A stream's entries are put in order here: by _id, the server would sort them in memory.
+        order = BY_ID if stream is None else [("stream", 1)]
+        documents = self._find("read the ledger", self._collection("objects"), query, order)
+        entries = map(mongo_documents.ledger_entry, documents)
+        return {entry.key: entry for entry in sorted(entries, key=lambda entry: entry.key)}
 
     def put_objects(self, entries: Sequence[LedgerEntry]) -> None:
         """As `Store.put_objects`; each entry on its own."""
@@ -357,7 +379,7 @@ class MongoStore:
             if writing not in self._checked:
                 database = self._link.database
                 self._link.run(what, lambda: mongo_migrate.check(database, where=self.url, writing=writing))
-                self._checked.add(writing)
+                self._checked |= {False, writing}
 
     def _bulk(self, what: str, collection: str, operations: Operations) -> None:
         """Unordered, idempotent writes.
@@ -395,10 +417,12 @@ def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
 
 
-def _span_query(station_id: str, span: Span) -> Document:
+def _span_query(station_id: str, span: Span) -> tuple[Document, list[tuple[str, int]]]:
+    """The filter and the order of a span's days."""
     if span.length <= FEW_DAYS:
-        return {"_id": {"$in": [str(DayKey(station_id, day)) for day in span.days]}}
-    return {"station_id": station_id, "day": {"$gte": _midnight(span.first_day), "$lte": _midnight(span.last_day)}}
+        return {"_id": {"$in": [str(DayKey(station_id, day)) for day in span.days]}}, BY_ID
+    between = {"$gte": _midnight(span.first_day), "$lte": _midnight(span.last_day)}
+    return {"station_id": station_id, "day": between}, BY_DAY
 
 
 def _projection(variables: Sequence[str] | None, *, provenance: bool) -> Document:

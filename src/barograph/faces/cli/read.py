@@ -164,43 +164,19 @@ def access_time(app: App, *, station: str, first: str, last: str | None, repeat:
     """Measure how long a span of reports takes to be at hand.
 
     Each round asks the store for the span and decodes it into a DataFrame, flags included, with the store open; the
-    first round, which may find nothing in any cache, is told apart.
+    first round, which may find nothing in any cache, is told apart. Beside it: the time to the first stored document,
+    what is fetched, and the plan by which the store finds it (MongoDB: explain, SQLite: EXPLAIN QUERY PLAN). The time
+    in which a lazy cursor is returned, often quoted as access time, is told as what it is: nothing was fetched by then.
     """
-    from statistics import median
-    from time import perf_counter
-
-    from barograph.faces.cli import render
-    from barograph.model import iso
+    from barograph.faces.cli import access
     from barograph.query import Query
+    from barograph.query import access_time as measure
 
     with app.store() as store:
-        questions = Query(store)
-        span = questions.span(station, first, last, utc=utc)
-        times = []
-        rows = 0
-        for _ in range(repeat):
-            began = perf_counter()
-            rows = questions.reports(station, span).height
-            times.append(1000 * (perf_counter() - began))
+        span = Query(store).span(station, first, last, utc=utc)
+        found = measure(store, station, span, rounds=repeat)
         url = store.url
-    ordered = sorted(times)
-    found = {
-        "station_id": station,
-        "from": iso(span.start),
-        "to": iso(span.end),
-        "rows": rows,
-        "n": repeat,
-        "first_ms": round(times[0], 3),
-        "min_ms": round(ordered[0], 3),
-        "median_ms": round(median(ordered), 3),
-        "p95_ms": round(ordered[max(0, -(-95 * repeat // 100) - 1)], 3),
-        "store": url,
-    }
     if as_json:
-        render.json(found)
-        return
-    render.say(f"{render.count(rows, 'report')} of {station} on {span.label} ({span.timezone}), from {url}")
-    render.table(
-        [render.Column(name, right=True) for name in ("rounds", "first", "min", "median", "p95")],
-        [[str(repeat), *(f"{found[key]} ms" for key in ("first_ms", "min_ms", "median_ms", "p95_ms"))]],
-    )
+        access.write_json(found, station, span, url)
+    else:
+        access.show(found, station, span, url)
