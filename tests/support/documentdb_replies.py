@@ -29,7 +29,7 @@ def dressed(command: Mapping[str, Any], reply: Mapping[str, Any], address: str, 
         return changed
     if name.lower() in ("hello", "ismaster"):
         return _hello(changed, address, set_name)
-    if name == "buildInfo":
+    if name.lower() == "buildinfo":
         return changed | {"version": ".".join(map(str, VERSION[:3])), "versionArray": VERSION}
     if name == "listCollections":
         return _batch(changed, _collection)

@@ -83,6 +83,8 @@ class Check(Language):
         if option in self.allowed.names("command-fields", "transaction"):
             if not self._transaction:
                 self.violate(path, option, "retryable", "is a retryable write")
+        elif option == "capped":
+            self.violate(path, f"capped:{str(value).lower()}", "feature")
         elif option not in known:
             self.violate(path, option, "field")
         elif walk := self._options.get(f"{name}.{option}") or self._options.get(option):
