@@ -12,6 +12,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
+from barograph.store.mongo_client import is_transient
 from barograph.variables import NAMES, VARIABLES
 
 Document = dict[str, Any]
@@ -19,9 +20,8 @@ Document = dict[str, Any]
 log = logging.getLogger(__name__)
 
 NAMESPACE_EXISTS: Final = 48
-UNSUPPORTED: Final = frozenset({2, 9, 59, 72, 115, 303, 40415})
-"""BadValue, FailedToParse, CommandNotFound, InvalidOptions, CommandNotSupported, DocumentDB's "feature not supported",
-unknown field."""
+NOT_ALLOWED: Final = 13
+"""Another server's missing features have no codes to go by: AWS warns that DocumentDB's change between versions."""
 VIEW: Final = "report_rows"
 """One document per report, where the server has views."""
 
@@ -210,7 +210,7 @@ def _create_validated(database: Database[Document], name: str, validator: Docume
     try:
         _create(database, name, {"validator": validator} if validator else {})
     except OperationFailure as error:
-        if error.code not in UNSUPPORTED or not validator:
+        if not validator or error.code == NOT_ALLOWED or is_transient(error):
             raise
         log.warning("%s.%s has no validator, the server refuses ours: %s", database.name, name, error)
         _create(database, name, {})
