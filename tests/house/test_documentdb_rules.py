@@ -48,6 +48,7 @@ SUPPORTED: Final[list[Document]] = [
     find({}, readConcern={"level": "majority"}, hint={"a": 1}, maxTimeMS=1000, comment="who"),
     find({}, readConcern={"level": "snapshot"}, startTransaction=True, **TRANSACTION),
     {"find": "reports", "filter": {"_id": "a"}, "limit": 1, "singleBatch": True},
+    {"find": "reports", "filter": {}, "projection": {"_id": 1}, "limit": 1},
     {"getMore": 1, "collection": "reports", "batchSize": 2},
     {"killCursors": "reports", "cursors": [1]},
     aggregate(
@@ -158,6 +159,7 @@ REFUSED: Final[list[tuple[Document, list[tuple[str, str]]]]] = [
     (find({}) | {"sort": {"$natural": -1}}, [("find.sort.$natural", "$natural: -1")]),
     (find({}) | {"sort": {"a": {"$meta": "x"}}}, [("find.sort.a", "$meta")]),
     (find({}) | {"sort": {}}, [("find", "")]),
+    (find({}) | {"sort": {}, "limit": 1}, [("find", "")]),
     (find({"_id": {"$in": ["a"]}}) | {"sort": {}}, [("find", "")]),
     (aggregate({"$match": {}}), [("aggregate", "")]),
     (aggregate({"$sort": {"a": 1}}, {"$limit": 1}), [("aggregate", "")]),

@@ -105,7 +105,7 @@ class Check(Language):
 
     def order(self, name: str, command: Mapping[str, Any], path: str) -> None:
         """Nothing comes in an order of its own."""
-        if name == "find" and not command.get("sort") and not _one(command.get("filter")):
+        if name == "find" and not command.get("sort") and not _one(command.get("filter")) and not _probe(command):
             self.violate(path, "", None, "no sort, so in no order")
         if name == "aggregate" and isinstance(stages := command.get("pipeline"), Sequence) and not _settled(stages):
             self.violate(path, "", None, "$sort is not the last stage, so in no order")
@@ -233,6 +233,11 @@ def _one(query: Any) -> bool:
     """Whether a query asks for the document of one id."""
     value = query.get("_id", {}) if isinstance(query, Mapping) else {}
     return not isinstance(value, Mapping) or "$eq" in value
+
+
+def _probe(command: Mapping[str, Any]) -> bool:
+    """Whether a find only asks if there is a document."""
+    return command.get("limit") == 1 and command.get("projection") == {"_id": 1}
 
 
 def _settled(stages: Sequence[Any]) -> bool:
