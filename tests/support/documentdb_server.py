@@ -27,6 +27,7 @@ import bson
 from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
+from pymongo.errors import ConnectionFailure
 
 from tests.support.documentdb_list import ALLOWED, Refusal
 from tests.support.documentdb_replies import dressed
@@ -237,7 +238,7 @@ class _Server(ThreadingTCPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - socketserver passes them
         error = sys.exception()
         # A client that closes, or a primary that was killed: their right, and often the test.
-        if error is not None and not isinstance(error, (OSError, EOFError)):
+        if error is not None and not isinstance(error, (OSError, EOFError, ConnectionFailure)):
             self.faults.append(error)
 
 
