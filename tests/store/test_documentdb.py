@@ -61,13 +61,10 @@ def test_a_database_that_stands_is_left_alone(documentdb_url: str, documentdb_se
     before = documentdb_server.commands.copy()
     write(documentdb_url)
     sent = documentdb_server.commands - before
-    assert sent["listCollections"] >= 1
-    # The one that is tried is the view.
-    assert {name: sent[name] for name in ("create", "collMod", "createIndexes")} == {
-        "create": 1,
-        "collMod": 0,
-        "createIndexes": 0,
-    }
+    assert sent["update"] >= 1
+    assert (sent["collMod"], sent["createIndexes"]) == (0, 0)
+    # At most the view is tried again.
+    assert sent["create"] <= 1
 
 
 def test_nothing_but_what_may_be_tried_is_refused(documentdb_url: str, documentdb_server: DocumentDBServer) -> None:
