@@ -70,6 +70,7 @@ SUPPORTED: Final[list[Document]] = [
     ),
     aggregate({"$match": {}}, {"$group": {"_id": None, "n": {"$sum": 1}}}),
     aggregate({"$match": {}}, {"$count": "n"}),
+    aggregate({"$sort": {"a": 1}}, {"$group": {"_id": "$a"}}),
     aggregate({"$match": {"_id": "a"}}, {"$project": {"n": {"$size": "$a"}}}),
     aggregate({"$sort": {"_id": 1}}, {"$out": "copy"}),
     {"insert": "logs", "documents": [{"_id": "a", "context": {"deep": [{"x": 1}]}}], "ordered": False},
@@ -163,7 +164,7 @@ REFUSED: Final[list[tuple[Document, list[tuple[str, str]]]]] = [
     (find({"_id": {"$in": ["a"]}}) | {"sort": {}}, [("find", "")]),
     (aggregate({"$match": {}}), [("aggregate", "")]),
     (aggregate({"$sort": {"a": 1}}, {"$limit": 1}), [("aggregate", "")]),
-    (aggregate({"$group": {"_id": "$a"}}), [("aggregate", "")]),
+    (aggregate({"$sort": {"a": 1}}, {"$group": {"_id": "$a"}}, {"$project": {"b": 1}}), [("aggregate", "")]),
     # pipelines
     *((aggregate({stage: {}}, {"$sort": BY_ID}), [(f"aggregate.pipeline[0].{stage}", stage)])
       for stage in ("$facet", "$merge", "$set", "$unset", "$replaceWith", "$bucket", "$setWindowFields", "$unionWith",

@@ -245,7 +245,7 @@ def _settled(stages: Sequence[Any]) -> bool:
     if not stages or not all(isinstance(stage, Mapping) and len(stage) == 1 for stage in stages):
         return True  # nothing to say of what no server takes
     named = [next(iter(stage.items())) for stage in stages]
-    if named[-1][0] in ("$sort", "$out") or (named[0][0] == "$match" and _one(named[0][1])):
+    if named[-1][0] in ("$sort", "$group", "$out") or (named[0][0] == "$match" and _one(named[0][1])):
         return True
     return any(
         name == "$count" or (name == "$group" and not isinstance(value.get("_id"), (str, Mapping, list)))
