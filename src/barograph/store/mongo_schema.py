@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 NAMESPACE_EXISTS: Final = 48
 NOT_ALLOWED: Final = 13
-"""Another server's missing features have no codes to go by: AWS warns that DocumentDB's change between versions."""
+"""A refusal of the user, not of a validator; those have no code to go by: AWS says that DocumentDB's may change."""
 VIEW: Final = "report_rows"
 """One document per report, where the server has views."""
 
