@@ -1,4 +1,4 @@
-"""`python -m benchmarks [a|b|c|d|e|all] [--quick] [--write FILE] [--mongodb URI]`: measure, print, and keep if asked."""
+"""`python -m benchmarks [a|b|c|d|e|all] [--quick] [--write FILE] [--mongodb URI]`: measure, print, keep if asked."""
 
 from __future__ import annotations
 

@@ -24,6 +24,7 @@ from barograph.store.mongo_schema import INDEXES, VALIDATORS, VIEW
 from barograph.store.sqlite_file import SCHEMA
 from barograph.variables import VARIABLES
 from tests.docs.pages import DOCS, PAGES, ROOT, cells
+from tests.support.documentdb_list import ALLOWED
 
 COMMANDS: Final = list(every_command())
 OPERATIONS, RECORD, STORES, PYTHON = (DOCS / f"{name}.md" for name in ("operations", "record", "stores", "python"))
@@ -177,3 +178,9 @@ def test_the_readme_has_a_place_for_the_benchmarks() -> None:
     page = PAGES[0].read_text(encoding="utf-8")
     assert page.count("<!-- benchmarks:start -->") == page.count("<!-- benchmarks:end -->") == 1
     assert page.index("<!-- benchmarks:start -->") < page.index("<!-- benchmarks:end -->")
+
+
+def test_what_documentdb_may_lack_is_documented() -> None:
+    """The page has a row for each entry of [[optional]] in the list, and no other."""
+    listed = [entry.what for entry in ALLOWED.optional]
+    assert [row[0] for row in cells(DOCS / "documentdb.md", "where it is missing")] == listed

@@ -92,7 +92,7 @@ class MongoStore:
             try:
                 yield store
             finally:
-                link.run("remove the scratch database", lambda: link.client.drop_database(name))
+                link.run("remove the scratch database", lambda: mongo_scratch.drop(link, name))
 
     def load_days(self, keys: Sequence[DayKey]) -> dict[DayKey, StationDay]:
         """As `Store.load_days`; what a majority has, from the primary."""

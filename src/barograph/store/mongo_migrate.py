@@ -15,6 +15,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from barograph.model import utc_now
+from barograph.store.mongo_client import is_transient
 from barograph.store.mongo_schema import EXPIRY, FORMER_INDEXES, INDEXES, VALIDATORS, VIEW, VIEW_PIPELINE
 from barograph.store.schema import VERSION, Schema, refusal, titles
 
@@ -25,9 +26,8 @@ log = logging.getLogger(__name__)
 NAMESPACE_EXISTS: Final = 48
 INDEX_NOT_FOUND: Final = 27
 NAMESPACE_NOT_FOUND: Final = 26
-UNSUPPORTED: Final = frozenset({2, 9, 59, 72, 115, 303, 40415})
-"""BadValue, FailedToParse, CommandNotFound, InvalidOptions, CommandNotSupported, DocumentDB's "feature not supported",
-unknown field."""
+NOT_ALLOWED: Final = 13
+"""A refusal of the user, not of a validator; those have no code to go by: AWS says that DocumentDB's may change."""
 SCHEMA: Final = "schema"
 RESTORE: Final = "restore"
 SECONDS_PER_DAY: Final = 86_400
@@ -183,7 +183,7 @@ def _create_validated(database: Database[Document], name: str, validator: Docume
     try:
         create(database, name, {"validator": validator} if validator else {})
     except OperationFailure as error:
-        if error.code not in UNSUPPORTED or not validator:
+        if not validator or error.code == NOT_ALLOWED or is_transient(error):
             raise
         log.warning("%s.%s has no validator, the server refuses ours: %s", database.name, name, error)
         create(database, name, {})
