@@ -17,8 +17,8 @@ from barograph.simulate import simulate
 from barograph.store import open_store
 from barograph.store.base import DayKey
 from tests.cli.conftest import call
-from tests.ops.conftest import LocalSet
 from tests.support.days import DAY, day_of
+from tests.support.local_set import LocalSet
 
 KEY = DayKey("IICHTE19", DAY)
 

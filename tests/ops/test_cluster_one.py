@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -15,13 +16,14 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
+from barograph.config import load
 from barograph.ops.cluster import processes
 from barograph.ops.cluster.ports import FIRST_PORT, is_free
 from barograph.store import open_store
 from barograph.store.base import DayKey
 from tests.cli.conftest import call
-from tests.ops.conftest import LocalSet
 from tests.support.days import DAY, day_of
+from tests.support.local_set import LocalSet
 
 KEY = DayKey("IICHTE19", DAY)
 ONE = ("up", "--members", "1")
@@ -157,6 +159,19 @@ def test_a_member_that_hangs(single: LocalSet, monkeypatch: pytest.MonkeyPatch) 
     assert holds_the_day(single)
 
 
+def test_the_lines_that_up_prints_work(single: LocalSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line for the shell, and the two for barograph.toml, lead to the set as they stand."""
+    told = single("up").stdout.splitlines()
+    export = next(line for line in told if line.startswith("  export "))
+    name, _, value = shlex.split(export)[1].partition("=")
+    table = told[told.index("  [store]") :]
+    config = tmp_path / "barograph.toml"
+    config.write_text("\n".join(table), encoding="utf-8")
+    assert load(config, environ={}).store_url == load(environ={name: value}).store_url == single.uri()
+    monkeypatch.setenv(name, value)
+    assert call("stations").exit_code == 0
+
+
 def test_a_set_keeps_how_it_was_made(single: LocalSet) -> None:
     """Members, port and passwords are for life: other options are refused, the same ones are not."""
     port = single.plan.ports[0]
@@ -228,6 +243,20 @@ def test_without_passwords(empty: LocalSet) -> None:
     empty("down")
     empty("destroy", "--yes")
     assert not empty.path.exists()
+
+
+def test_where_there_is_no_proc(single: LocalSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Members are known by what ps shows, too, as on a system without /proc; also where the files with pids lie."""
+    known = single.pids
+    monkeypatch.setattr(processes, "_PROC", tmp_path / "none")
+    assert single.pids == known
+    for path in (single.members[0].pid_file, single.members[0].data / "mongod.lock"):
+        path.write_text(f"{os.getpid()}\n", encoding="ascii")
+    assert single.pids == known
+    assert "member0 stopped" in single("down").stdout
+    assert single.pids == {}
+    monkeypatch.undo()
+    single("up")
 
 
 def test_destroy_asks(single: LocalSet) -> None:

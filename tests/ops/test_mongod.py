@@ -11,7 +11,7 @@ import pytest
 
 from barograph.errors import ClusterError
 from barograph.ops.mongod import Mongod, find_mongod
-from tests.ops.conftest import LocalSet
+from tests.support.local_set import LocalSet
 
 
 def script(path: Path, body: str) -> Path:

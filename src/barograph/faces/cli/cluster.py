@@ -64,6 +64,7 @@ def up(app: App, *, members: int | None, port: int | None, no_auth: bool) -> Non
 
     done = bring_up(app.data_folder / FOLDER, members=members, port=port, auth=False if no_auth else None, tell=tell)
     show_up(done)
+    show_use(done)
 
 
 @cluster.part(
@@ -163,6 +164,12 @@ def show_up(done: Up) -> None:
     render.say("URI       ", done.uri)
     whole = "the whole, with its password" if done.auth else "the same"
     render.say("in a file ", f"{done.uri_file} ({whole})")
+
+
+def show_use(done: Up) -> None:
+    """What to write so that the job's commands use it."""
+    from barograph.faces.cli import render
+
     render.say("")
     render.say("Use it in this shell, or for good in barograph.toml:")
     render.command_line(f"  export BAROGRAPH_STORE_FILE={quoted(done.uri_file)}")
