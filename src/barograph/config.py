@@ -264,7 +264,11 @@ def _first_line(path: Path, setting: str) -> str:
         line = path.read_text(encoding="utf-8").split("\n")[0].strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise ConfigError(f"cannot be read: {reason}", where=f"{setting} {path}") from error
+        raise ConfigError(
+            f"cannot be read: {reason}",
+            where=f"{setting} {path}",
+            hint="write the URL there; that of a local replica set is written by `barograph cluster up`",
+        ) from error
     if not line:
         raise ConfigError("its first line is empty", where=f"{setting} {path}", hint="write the URL there")
     return line

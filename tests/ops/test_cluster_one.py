@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import shlex
 import shutil
 import signal
@@ -266,6 +267,22 @@ def test_destroy_asks(single: LocalSet) -> None:
     assert single.status()["result"] == "healthy"
 
 
+def test_destroy_asks_on_a_terminal(empty: LocalSet) -> None:
+    """A no leaves everything as it was, a yes removes it."""
+    empty(*ONE)
+    words = [*PROGRAM, "--data-dir", str(empty.data_dir), "cluster", "destroy"]
+    for answer, code in (("n", 1), ("y", 0)):
+        ours, theirs = pty.openpty()
+        os.write(ours, f"{answer}\n".encode())
+        done = subprocess.run(words, stdin=theirs, capture_output=True, text=True, check=False)
+        os.close(ours)
+        os.close(theirs)
+        assert done.returncode == code, done.stderr
+        assert f"Stop the replica set in {empty.path} and remove all its data?" in done.stderr
+        assert empty.folder.exists == (answer == "n")
+    assert not empty.path.exists()
+
+
 def test_destroy_leaves_what_is_not_its_own(empty: LocalSet) -> None:
     """Only what `cluster up` made is removed."""
     empty(*ONE)
@@ -323,7 +340,7 @@ def test_files_of_another_barograph(empty: LocalSet) -> None:
     """A newer format and a damaged file are told apart, and never overwritten."""
     empty.path.mkdir(parents=True)
     file = empty.path / "cluster.json"
-    newer = {"format": 2, "auth": True, "initiated": True, "members": [{"port": 27117}]}
+    newer = {"format": 2, "regions": ["north", "south"]}
     for text, said in ((json.dumps(newer), "a newer barograph made this set"), ("{", "is not what `cluster up` wrote")):
         file.write_text(text, encoding="utf-8")
         for words in (["up"], ["status"], ["down"]):
@@ -341,6 +358,7 @@ def test_the_configuration_may_name_the_uri_before_it_is_there(empty: LocalSet, 
     refused = call(*words, "stations")
     assert refused.exit_code == 2
     assert "url_file" in refused.stderr
+    assert "`barograph cluster up`" in refused.stderr
     assert call(*words, "cluster", *ONE).exit_code == 0
     assert call(*words, "stations").exit_code == 0
 

@@ -123,20 +123,20 @@ class ClusterFolder:
         try:
             said = json.loads(text)
             version = said["format"]
-            plan = Plan(tuple(int(item["port"]) for item in said["members"]), bool(said["auth"]), said["initiated"])
+            if version != FORMAT:
+                raise ClusterError(
+                    f"its format is {version!r}, this barograph knows {FORMAT}",
+                    where=str(self._plan_file),
+                    hint="a newer barograph made this set; upgrade",
+                )
+            ports = tuple(int(item["port"]) for item in said["members"])
+            return Plan(ports, auth=bool(said["auth"]), initiated=bool(said["initiated"]))
         except (ValueError, TypeError, KeyError) as error:
             raise ClusterError(
                 "is not what `cluster up` wrote",
                 where=str(self._plan_file),
                 hint="put it back as it was; it names the members' ports, which stand in their log files, too",
             ) from error
-        if version != FORMAT:
-            raise ClusterError(
-                f"its format is {version!r}, this barograph knows {FORMAT}",
-                where=str(self._plan_file),
-                hint="a newer barograph made this set; upgrade",
-            )
-        return plan
 
     def save(self, plan: Plan) -> None:
         """Write cluster.json."""

@@ -17,6 +17,7 @@ from barograph.ops.cluster.ports import LAST_PORT, free_ports, is_free, next_fre
 from barograph.ops.cluster.processes import Launched, launch, running, stop
 from barograph.ops.cluster.users import make_users
 from barograph.ops.mongod import Mongod, find_mongod
+from barograph.ops.mongod_log import how_it_ended, tail
 from barograph.store import redact
 
 COUNTS: Final = (1, 3, 5, 7)
@@ -25,6 +26,8 @@ COUNTS: Final = (1, 3, 5, 7)
 ANSWER_SECONDS: Final = 60.0
 PRIMARY_SECONDS: Final = 120.0
 """6 s is usual: an election timeout of 5 s, and the vote."""
+ROUNDS: Final = 5
+"""How often members are started: again on another port, or when one has ended meanwhile."""
 SECOND_TRY_SECONDS: Final = 1.0
 """Before a member is started again whose port or data another process held, which may have been ending."""
 SETTLE_SECONDS: Final = 60.0
@@ -160,8 +163,11 @@ class _Ascent:
 
     def _start(self) -> None:
         """Start who is down."""
-        again = True
-        while missing := self._missing():
+        waited = False
+        for _ in range(ROUNDS):
+            missing = self._missing()
+            if not missing:
+                return
             self.tell(f"starting {', '.join(member.name for member in missing)} (MongoDB {self.mongod.release})")
             results = launch(self.mongod, missing, self.folder.key_file if self.plan.auth else None)
             self.started += [result.member.name for result in results if result.ending is None]
@@ -170,10 +176,18 @@ class _Ascent:
             failed = [result for result in results if result.ending is not None and result.member.number not in there]
             if not failed or self._take_other_ports(failed):
                 continue
-            if not again or not all(result.ending.passing for result in failed if result.ending is not None):
+            if waited or not all(result.ending.passing for result in failed if result.ending is not None):
                 raise self._not_started(failed)
-            again = False
+            waited = True
             time.sleep(SECOND_TRY_SECONDS)
+        missing = self._missing()
+        if missing:
+            ended = how_it_ended(tail(missing[0].log))
+            raise ClusterError(
+                f"{missing[0].name} starts, and ends again: {ended}",
+                where=str(missing[0].log),
+                hint="its log says more",
+            )
 
     def _missing(self) -> list[Member]:
         there = running(self.members)
