@@ -11,16 +11,19 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 UV := uv==0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench docs lock clean
+.PHONY: help install demo demo-mongodb test check bench docs lock clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## make .venv with everything, in the versions of requirements.lock
 
 demo: $(INSTALLED) ## see the whole path of the data, on made-up stations
 	@$(BIN)/barograph demo $(ARGS)
+
+demo-mongodb: $(INSTALLED) ## the same on a MongoDB replica set of three members, which it starts and stops
+	@$(BIN)/barograph demo --mongodb $(ARGS)
 
 test: $(INSTALLED) ## run the tests; make test ARGS='-k merge -x' runs some
 	@$(BIN)/python -m pytest $(ARGS)

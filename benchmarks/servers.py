@@ -8,8 +8,10 @@ from contextlib import contextmanager
 
 from pymongo import MongoClient
 
+from barograph.errors import ClusterError
+from barograph.ops.mongod import find_mongod
 from benchmarks.process import say
-from tests.support.replica_set import MongodMissing, ReplicaSet, find_mongod
+from tests.support.replica_set import ReplicaSet
 
 
 class MongoDatabases:
@@ -50,8 +52,8 @@ def servers(uri: str | None) -> Iterator[MongoDatabases | None]:
         yield MongoDatabases(uri)
         return
     try:
-        mongod = find_mongod()
-    except MongodMissing as missing:
+        mongod = find_mongod().path
+    except ClusterError as missing:
         say(f"MongoDB is left out: {missing}")
         yield None
         return

@@ -181,7 +181,7 @@ def load(
     path = _config_path(config, env)
     tables, base = ({}, Path.cwd()) if path is None else (_read_toml(path), path.resolve().parent)
     checked = _Checker(path, base).tables(tables)
-    folder = Path(data_dir or env.get("BAROGRAPH_DATA_DIR") or "barograph-data").expanduser().absolute()
+    folder = data_folder(data_dir, environ=env)
     landing_table, store_table = checked.get("landing", {}), checked.get("store", {})
     landing_url = landing or env.get("BAROGRAPH_LANDING") or _local(landing_table.get("url"), base)
     store_url = store or env.get("BAROGRAPH_STORE") or _store_from_environment(env)
@@ -208,6 +208,12 @@ def load(
         config_file=path,
         **{key: ingest.get(key, option.default) for key, option in TABLES["ingest"].items()},
     )
+
+
+def data_folder(data_dir: str | os.PathLike[str] | None = None, *, environ: Mapping[str, str] | None = None) -> Path:
+    """The data folder alone; it is known also where the rest of the settings cannot be read yet."""
+    env = os.environ if environ is None else environ
+    return Path(data_dir or env.get("BAROGRAPH_DATA_DIR") or "barograph-data").expanduser().absolute()
 
 
 def mongod(environ: Mapping[str, str] | None = None) -> str | None:
@@ -260,7 +266,11 @@ def _first_line(path: Path, setting: str) -> str:
         line = path.read_text(encoding="utf-8").split("\n")[0].strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise ConfigError(f"cannot be read: {reason}", where=f"{setting} {path}") from error
+        raise ConfigError(
+            f"cannot be read: {reason}",
+            where=f"{setting} {path}",
+            hint="write the URL there; that of a local replica set is written by `barograph cluster up`",
+        ) from error
     if not line:
         raise ConfigError("its first line is empty", where=f"{setting} {path}", hint="write the URL there")
     return line

@@ -12,7 +12,19 @@ from barograph.faces.cli.main import SECTIONS, every_command, root
 from tests.cli.conftest import call
 
 COMMANDS = every_command()
-READING = ("query", "sql", "stations", "connections", "logs", "runs", "status", "access-time", "verify", "run")
+READING = (
+    "query",
+    "sql",
+    "stations",
+    "connections",
+    "logs",
+    "runs",
+    "status",
+    "access-time",
+    "verify",
+    "run",
+    "cluster status",
+)
 
 
 def loaded(name: str) -> Command:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from barograph.faces.cli.main import root
+from tests.support.local_set import LocalSet
 
 
 @pytest.fixture(scope="session")
@@ -23,10 +25,14 @@ def _demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 
 @pytest.fixture
-def demo(_demo: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, str]:
-    """The working folder, in which `make demo` has just run, and what it printed; no setting of this machine."""
-    for name in ("CONFIG", "DATA_DIR", "LANDING", "STORE", "DEBUG"):
+def demo(_demo: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, str]]:
+    """The working folder, in which `make demo` has just run, and what it printed; no setting of this machine.
+
+    A local replica set that a page has left there is ended.
+    """
+    for name in ("CONFIG", "DATA_DIR", "LANDING", "STORE", "STORE_FILE", "DEBUG"):
         monkeypatch.delenv(f"BAROGRAPH_{name}", raising=False)
     shutil.copytree(_demo[0], tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    return tmp_path, _demo[1]
+    yield tmp_path, _demo[1]
+    LocalSet(tmp_path / "barograph-data").end()

@@ -26,10 +26,13 @@ VOLATILE: Final = (
     (re.compile(r"\d{8}T\d{6}-[0-9a-f]{6}"), "RUN"),
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ"), "INSTANT"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"), "INSTANT"),
+    (re.compile(r"127\.0\.0\.1:\d+ +\d+ +(PRIMARY|SECONDARY) +\d+\.\d MB +\d.*"), "A MEMBER"),
+    (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:PORT"),
+    (re.compile(r"the primary is member\d"), "the primary is MEMBER"),
     (re.compile(r"\d+(\.\d+)? (s|ms)\b"), "DURATION"),
     (re.compile(r"just now|[\d,]+ (d|h|min) ago"), "AGO"),
 )
-"""What differs from run to run: names and times of extractions, durations."""
+"""What differs from run to run: names and times of extractions, durations; who is elected, where, as which process."""
 
 
 @dataclass(slots=True)

@@ -25,11 +25,15 @@ ELSEWHERE = ("mongodb.md",)
     [page for page in PAGES if page.name not in ELSEWHERE and any(b.language in RUN for b in blocks(page))],
     ids=lambda p: p.name,
 )
-def test_examples(page: Path, demo: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_examples(
+    page: Path, demo: tuple[Path, str], monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     """Every console, Python and toml block of the page, from top to bottom in one folder, gives what it shows.
 
     A block that is not run says why in a comment above it.
     """
+    if any("$ barograph cluster up" in block.text for block in blocks(page)):
+        request.getfixturevalue("mongod")
     session = Session(demo[0], monkeypatch, demo[1])
     for block in blocks(page):
         if block.language in RUN and block.not_run is None:

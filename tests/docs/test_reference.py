@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import json
 import re
 from collections.abc import Iterator
 from types import ModuleType
@@ -15,19 +16,22 @@ import pytest
 import barograph
 from barograph.config import ENVIRONMENT, TABLES
 from barograph.errors import BarographError
+from barograph.faces.cli.cluster import EXIT_CODES as CLUSTER_CODES
 from barograph.faces.cli.command import BROKEN_PIPE, INTERRUPTED
 from barograph.faces.cli.main import every_command, root
 from barograph.faces.cli.report import EXIT_CODES
 from barograph.model import Counts
+from barograph.ops.cluster.users import PRIVILEGES, ROLE
 from barograph.pipeline.verify import Difference
 from barograph.store.mongo_schema import INDEXES, VALIDATORS, VIEW
 from barograph.store.sqlite_file import SCHEMA
 from barograph.variables import VARIABLES
-from tests.docs.pages import DOCS, PAGES, ROOT, cells
+from tests.docs.pages import DOCS, PAGES, ROOT, blocks, cells
 from tests.support.documentdb_list import ALLOWED
 
 COMMANDS: Final = list(every_command())
 OPERATIONS, RECORD, STORES, PYTHON = (DOCS / f"{name}.md" for name in ("operations", "record", "stores", "python"))
+LOCAL: Final = DOCS / "mongodb-local.md"
 
 
 def text_of(name: str) -> str:
@@ -131,6 +135,15 @@ def test_the_schema_of_mongodb_is_documented() -> None:
     assert named == set(VALIDATORS["stations"]["properties"]) - {"_id"}
     indexes = {(row[0].strip("`"), row[1].split("`")[1]) for row in cells(STORES, "| index |")}
     assert indexes == {(name, index.document["name"]) for name, models in INDEXES.items() for index in models}
+
+
+def test_the_rights_of_the_job_are_documented() -> None:
+    """The role that `cluster up` makes, in the form of createRole."""
+    [role] = [json.loads(block.text) for block in blocks(LOCAL) if block.language == "json"]
+    assert role == {"privileges": PRIVILEGES, "roles": []}
+    assert f"`{ROLE}`" in LOCAL.read_text(encoding="utf-8")
+    exits = {name.strip("` "): int(row[0]) for row in cells(LOCAL, "| exit | result |") for name in row[1].split(",")}
+    assert exits == CLUSTER_CODES
 
 
 def test_the_schema_of_sqlite_is_documented() -> None:

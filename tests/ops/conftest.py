@@ -1,58 +1,53 @@
-"""A small network, synced once, and jobs over it with a store of either engine."""
+"""What the tests of the local replica set share: folders whose members are ended with the test."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from barograph.config import load
-from barograph.pipeline import Job, run
-from barograph.simulate import simulate
-from barograph.wiring import opened_job
-
-NewJob = Callable[[str], Job]
+from barograph.ops.mongod import Mongod
+from tests.support.local_set import LocalSet
 
 
-@pytest.fixture(scope="session")
-def _landed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The configuration of three days of four stations with a few faults; a data folder in which they are landed."""
-    made = simulate(tmp_path_factory.mktemp("feeds"), days=3, stations=4, faults=("unparsable", "impossible"))
-    data = tmp_path_factory.mktemp("landed")
-    with opened_job(load(made.config, data_dir=data, environ={})) as job:
-        assert run(job).reports.new > 1000
-    return made.config, data
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No configuration of this machine reaches a test; only its mongod may."""
+    for name in ("CONFIG", "DATA_DIR", "LANDING", "STORE", "STORE_FILE", "BACKUPS", "DEBUG"):
+        monkeypatch.delenv(f"BAROGRAPH_{name}", raising=False)
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture
-def new_job(_landed: tuple[Path, Path], tmp_path: Path) -> Iterator[NewJob]:
-    """Opens a job over the landed network and the store at a URL; its own landing zone, which may be changed."""
-    config, data = _landed
-    own = tmp_path / "data"
-    shutil.copytree(data / "landing", own / "landing")
-    with ExitStack() as stack:
-
-        def opened(url: str) -> Job:
-            settings = replace(load(config, data_dir=own, environ={}), store_url=url)
-            return stack.enter_context(opened_job(settings))
-
-        yield opened
+def empty(mongod: Mongod, tmp_path: Path) -> Iterator[LocalSet]:
+    """A data folder without a set."""
+    made = LocalSet(tmp_path / "data")
+    yield made
+    made.end()
 
 
-@pytest.fixture(params=["sqlite", "mongodb"])
-def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty store, once for each engine."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'meteo.db'}"
-    url: str = request.getfixturevalue("mongo_url")
-    return url
+@pytest.fixture(scope="module")
+def three(mongod: Mongod, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSet]:
+    """A set of three, up; a test leaves it as it found it.
+
+    The command that was to make it was killed when the members had just been told that they are a set.
+    """
+    made = LocalSet(tmp_path_factory.mktemp("three") / "data")
+    try:
+        made.killed("after", "replSetInitiate", "up")
+        made("up")
+        yield made
+    finally:
+        made.end()
 
 
-@pytest.fixture
-def other_url(mongo_url: str, tmp_path: Path) -> Callable[[str], str]:
-    """The URL of an empty store of the other engine than that of a URL."""
-    return lambda url: mongo_url if url.startswith("sqlite") else f"sqlite:///{tmp_path / 'other.db'}"
+@pytest.fixture(scope="module")
+def single(mongod: Mongod, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSet]:
+    """A set of one, up; a test leaves it as it found it."""
+    made = LocalSet(tmp_path_factory.mktemp("single") / "data")
+    try:
+        made("up", "--members", "1")
+        yield made
+    finally:
+        made.end()

@@ -7,17 +7,24 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.replica_set import MongodMissing, ReplicaSet, find_mongod
+from barograph.errors import ClusterError
+from barograph.ops.mongod import Mongod, find_mongod
+from tests.support.replica_set import ReplicaSet
 
 
 @pytest.fixture(scope="session")
-def replica_set() -> Iterator[ReplicaSet]:
-    """A real three-member MongoDB replica set, started when the first test asks for it."""
+def mongod() -> Mongod:
+    """A real mongod, where this machine has one."""
     try:
-        mongod = find_mongod()
-    except MongodMissing as error:
+        return find_mongod()
+    except ClusterError as error:
         pytest.skip(str(error))
-    with ReplicaSet(mongod) as running:
+
+
+@pytest.fixture(scope="session")
+def replica_set(mongod: Mongod) -> Iterator[ReplicaSet]:
+    """A real three-member MongoDB replica set, started when the first test asks for it."""
+    with ReplicaSet(mongod.path) as running:
         yield running
 
 

@@ -7,13 +7,11 @@ handle; should the test process itself be killed, the kernel ends them (PR_SET_P
 from __future__ import annotations
 
 import ctypes
-import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
 from collections.abc import Callable
@@ -25,29 +23,14 @@ from typing import Any, Final, Self
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
+from barograph.ops.mongod import find_mongod
+
 MEMBERS: Final = 3
 START_SECONDS: Final = 60.0
 """Bound for a member to answer and for a primary to be elected; 3 s is usual, a loaded machine needs more."""
 
 PR_SET_PDEATHSIG: Final = 1
 NOT_YET_INITIALIZED: Final = 94
-
-
-class MongodMissing(RuntimeError):
-    """No mongod that runs can be had on this machine; the text says why."""
-
-
-def find_mongod() -> Path:
-    """The mongod to use: BAROGRAPH_MONGOD, else PATH, else the one in the wheel of the `mongod` extra."""
-    wheel = Path(sysconfig.get_path("platlib")) / "fiftyone" / "db" / "bin" / "mongod"
-    candidates = [os.environ.get("BAROGRAPH_MONGOD"), shutil.which("mongod"), str(wheel)]
-    found = next((Path(name) for name in candidates if name and Path(name).is_file()), None)
-    if found is None:
-        raise MongodMissing("no mongod: set BAROGRAPH_MONGOD, or `pip install 'barograph[mongod]'`")
-    version = subprocess.run([found, "--version"], capture_output=True, text=True, check=False)
-    if version.returncode != 0:
-        raise MongodMissing(f"{found} does not run: {version.stderr.strip() or version.returncode}")
-    return found
 
 
 def free_port() -> int:
@@ -77,7 +60,7 @@ class ReplicaSet:
     name: Final = "barograph"
 
     def __init__(self, mongod: Path | None = None) -> None:
-        self.mongod = mongod or find_mongod()
+        self.mongod = mongod or find_mongod().path
         self.folder = Path(tempfile.mkdtemp(prefix="barograph-replica-set-"))
         self.members: list[Member] = []
 

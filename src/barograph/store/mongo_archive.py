@@ -17,7 +17,7 @@ from pymongo.read_concern import ReadConcern
 from barograph.model import utc_now
 from barograph.store.archive import COLLECTIONS, Engine
 from barograph.store.mongo_client import DUPLICATE_KEY, MongoLink, is_transient
-from barograph.store.mongo_migrate import RESTORE, align, create, mark_version
+from barograph.store.mongo_migrate import RESTORE, RESTORED, align, create, mark_version
 from barograph.store.mongo_schema import VIEW
 
 Document = dict[str, Any]
@@ -53,6 +53,9 @@ class MongoArchive:
         refused = self._link.run("create the schema", lambda: self._define(definitions))
         yield MongoRestoring(self._link)
         self._link.run("create the schema", lambda: mark_version(database, refused))
+        self._link.run(
+            "note the restore", lambda: database["meta"].update_one({"_id": RESTORED}, {"$set": mark}, upsert=True)
+        )
         self._link.run("unmark the restore", lambda: database["meta"].delete_one({"_id": RESTORE}))
 
     def _drop(self) -> None:

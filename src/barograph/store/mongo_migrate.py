@@ -30,6 +30,8 @@ NOT_ALLOWED: Final = 13
 """A refusal of the user, not of a validator; those have no code to go by: AWS says that DocumentDB's may change."""
 SCHEMA: Final = "schema"
 RESTORE: Final = "restore"
+RESTORED: Final = "restored"
+"""Documents of `meta`."""
 SECONDS_PER_DAY: Final = 86_400
 _VIEW_STEP: Final = f"create the view {VIEW}"
 _VALIDATOR_STEP: Final = "renew the validator of {}"

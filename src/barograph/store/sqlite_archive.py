@@ -13,6 +13,7 @@ import bson
 import orjson
 from bson.raw_bson import RawBSONDocument
 
+from barograph.model import iso, utc_now
 from barograph.store import day_document, mongo_documents, sqlite_rows
 from barograph.store.archive import COLLECTIONS, Engine
 from barograph.store.sqlite_rows import DESCRIPTION, OBJECT_COLUMNS
@@ -72,6 +73,8 @@ class SqliteArchive:
             for name in COLLECTIONS:
                 connection.execute(f"DELETE FROM {name}")  # noqa: S608 - names of ours
             yield SqliteRestoring(connection, self._day_of, self._row_of)
+            told = orjson.dumps({"backup": backup_id, "at": iso(utc_now())}).decode()
+            connection.execute("INSERT OR REPLACE INTO meta VALUES ('restored', ?)", (told,))
 
     def held(self) -> dict[str, int]:
         """As `StoreArchive.held`."""

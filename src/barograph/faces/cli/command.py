@@ -48,6 +48,13 @@ class App:
 
         return load(self.config, data_dir=self.data_dir, landing=self.landing, store=self.store_url)
 
+    @property
+    def data_folder(self) -> Path:
+        """The data folder, without a look at the rest of the settings: their store may still have to be made."""
+        from barograph.config import data_folder
+
+        return data_folder(self.data_dir)
+
     @contextmanager
     def job(self, *, quiet: bool = False) -> Iterator[Job]:
         """The landing zone and the store, with progress on stderr."""

@@ -44,6 +44,9 @@ SECTIONS: Final = {
         "logs": f"{_HERE}.operate:logs",
         "completion": f"{_HERE}.start:completion",
     },
+    "Run MongoDB": {
+        "cluster": f"{_HERE}.cluster:cluster",
+    },
 }
 """Section -> command -> where it is."""
 

@@ -18,9 +18,9 @@ from barograph.faces.cli.command import App, command, json_option, pass_app
 @json_option
 @pass_app
 def migrate(app: App, *, dry_run: bool, as_json: bool) -> None:
-    """Bring the store's schema forward to the version that this barograph writes.
+    """Bring an older schema of the store forward.
 
-    An older schema can be read, but nothing is written to it before this command was run: no other command changes a
+    This barograph writes one version of the schema. An older one can be read, but nothing is written to it before this command was run: no other command changes a
     schema. It also mends one that was damaged by hand (an index or a validator that is gone). Each step is idempotent;
     killed at any instant, the command completes it when it is run again. Take a backup first.
     """

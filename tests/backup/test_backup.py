@@ -32,7 +32,7 @@ from barograph.ops.backup.prune import kept
 from barograph.pipeline import Job, NoProgress, ingest, rebuild
 from barograph.store import open_store
 from barograph.store.base import DayKey, LogQuery, StationDay, Store
-from tests.ops.conftest import NewJob
+from tests.backup.conftest import NewJob
 from tests.support.old_schema import make_version_1
 
 ROOT = Path(__file__).resolve().parents[2]
