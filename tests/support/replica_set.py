@@ -16,7 +16,7 @@ import sys
 import sysconfig
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +24,8 @@ from typing import Any, Final, Self
 
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
+
+from tests.support.tcp_proxy import TcpProxy
 
 MEMBERS: Final = 3
 START_SECONDS: Final = 60.0
@@ -60,24 +62,40 @@ def free_port() -> int:
 
 @dataclass(slots=True)
 class Member:
-    """One mongod: where it listens, where its data is, and its process (None while it is down)."""
+    """One mongod: where it listens, where its data is, its process (None while it is down), and a proxy before it."""
 
     port: int
     folder: Path
     process: subprocess.Popen[bytes] | None = None
+    proxy: TcpProxy | None = None
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        """By which the set and its clients know the member."""
+        return f"127.0.0.1:{self.port if self.proxy is None else self.proxy.port}"
 
 
 class ReplicaSet:
-    """Three members as a context manager: started and elected on entry, terminated and removed on exit."""
+    """Three members as a context manager: started and elected on entry, terminated and removed on exit.
+
+    With `proxied` the address of each in the set's configuration is that of a TcpProxy before it. `options` are given
+    to every mongod (an empty text: a flag), `client` to every client of ours, which talks to the members directly.
+    """
 
     name: Final = "barograph"
 
-    def __init__(self, mongod: Path | None = None) -> None:
+    def __init__(
+        self,
+        mongod: Path | None = None,
+        *,
+        size: int = MEMBERS,
+        proxied: bool = False,
+        options: Mapping[str, str] | None = None,
+        client: Mapping[str, Any] | None = None,
+    ) -> None:
         self.mongod = mongod or find_mongod()
+        self.size, self.proxied = size, proxied
+        self.options, self.client_options = dict(options or {}), dict(client or {})
         self.folder = Path(tempfile.mkdtemp(prefix="barograph-replica-set-"))
         self.members: list[Member] = []
 
@@ -102,8 +120,10 @@ class ReplicaSet:
 
     def __enter__(self) -> Self:
         try:
-            for number in range(MEMBERS):
-                self.members.append(Member(free_port(), self.folder / f"member{number}"))
+            for number in range(self.size):
+                self.members.append(member := Member(free_port(), self.folder / f"member{number}"))
+                if self.proxied:
+                    member.proxy = TcpProxy(member.port).__enter__()
                 self.restart(number)
             self._initiate()
             self.wait_for_primary()
@@ -121,8 +141,10 @@ class ReplicaSet:
         """End every member that runs and remove the folder."""
         for number in range(len(self.members)):
             self.kill(number, wait=False)
-        for number in range(len(self.members)):
+        for number, member in enumerate(self.members):
             self.kill(number)
+            if member.proxy is not None:
+                member.proxy.__exit__(None, None, None)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def kill(self, number: int, sign: signal.Signals = signal.SIGKILL, *, wait: bool = True) -> None:
@@ -149,8 +171,9 @@ class ReplicaSet:
             "--wiredTigerCacheSizeGB": 0.25,
             "--oplogSize": 512,
             "--networkMessageCompressors": "snappy,zstd",
+            **self.options,
         }
-        command = [str(self.mongod), *(str(part) for option in options.items() for part in option)]
+        command = [str(self.mongod), *(str(part) for option in options.items() for part in option if part != "")]
         command += ["--logappend", "--nounixsocket", "--setParameter", "diagnosticDataCollectionEnabled=false"]
         command += ["--setParameter", "enableTestCommands=1"]  # for configureFailPoint
         member.process = subprocess.Popen(
@@ -207,9 +230,9 @@ class ReplicaSet:
         except PyMongoError:
             return {}
 
-    @staticmethod
-    def _client(member: Member) -> MongoClient[dict[str, Any]]:
-        return MongoClient(member.address, directConnection=True, serverSelectionTimeoutMS=1000, socketTimeoutMS=20_000)
+    def _client(self, member: Member) -> MongoClient[dict[str, Any]]:
+        options: dict[str, Any] = {"directConnection": True, "serverSelectionTimeoutMS": 1000}
+        return MongoClient("127.0.0.1", member.port, socketTimeoutMS=20_000, **options, **self.client_options)
 
     def _until(self, ready: Callable[[], bool], failure: str) -> None:
         deadline = time.monotonic() + START_SECONDS

@@ -16,7 +16,7 @@ import orjson
 import polars as pl
 
 from barograph.errors import StoreError
-from barograph.model import LedgerEntry, LogEntry, RunReport, Station
+from barograph.model import LedgerEntry, LogEntry, RunReport, Station, StoreWaits
 from barograph.store import arrow_day, sqlite_rows
 from barograph.store.base import DayKey, LogQuery, StationDay, StoredStation
 from barograph.store.day_frame import BASE_PROVENANCE, column_of, parts_of, whole_frame
@@ -229,6 +229,10 @@ class SqliteStore:
         """As `Store.runs`."""
         with self._file.reading() as connection:
             return [orjson.loads(report) for (report,) in connection.execute(_RUNS, (limit or -1,))]
+
+    def take_waits(self) -> StoreWaits:
+        """As `Store.take_waits`: there is no server. A turn to write is waited for inside of SQLite."""
+        return StoreWaits()
 
     def close(self) -> None:
         """Close the file; a call under way in another thread still ends well."""

@@ -35,6 +35,7 @@ SECTIONS: Final = {
     },
     "Watch over it": {
         "status": f"{_HERE}.status:status",
+        "replica": f"{_HERE}.replica:replica",
         "connections": f"{_HERE}.operate:connections",
         "runs": f"{_HERE}.operate:runs",
         "logs": f"{_HERE}.operate:logs",

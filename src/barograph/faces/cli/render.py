@@ -124,6 +124,13 @@ def json(value: Any) -> None:
     click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2))
 
 
+def json_line(value: Any) -> None:
+    """JSON on stdout, in one line."""
+    import orjson
+
+    click.echo(orjson.dumps(value))
+
+
 def _text(cell: Cell) -> Text:
     from rich.text import Text
 
