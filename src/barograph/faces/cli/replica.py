@@ -108,8 +108,15 @@ def show(found: ReplicaStatus) -> None:
         return
     if found.members:
         render.say("")
-        head = [Column("member"), Column("state"), Column("health"), Column("uptime", right=True, drop=2),
-                Column("lag", right=True), Column("sync source", drop=1), Column("priority", right=True, drop=3)]  # fmt: skip
+        head = [
+            Column("member"),
+            Column("state"),
+            Column("health"),
+            Column("uptime", right=True, drop=2),
+            Column("lag", right=True),
+            Column("sync source", drop=1),
+            Column("priority", right=True, drop=3),
+        ]
         render.table(head, [_row(member) for member in found.members])
     for gap in found.unseen:
         render.say(Cell("not seen: ", QUIET), gap)
@@ -117,7 +124,6 @@ def show(found: ReplicaStatus) -> None:
 
 
 def _row(member: Member) -> tuple[str | Cell, ...]:
-    from barograph.faces.cli import render
     from barograph.faces.cli.render import BAD, GOOD, ODD, Cell
 
     health = {True: Cell("up", GOOD), False: Cell("down", BAD), None: Cell("?", ODD)}[member.healthy]
