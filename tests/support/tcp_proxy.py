@@ -43,6 +43,7 @@ class TcpProxy:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._do(self._refuse)
+        self._do(self._settle)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -87,6 +88,11 @@ class TcpProxy:
         await asyncio.gather(*self._pumps, return_exceptions=True)
         self._writers.clear()
 
+    async def _settle(self) -> None:
+        """Let what was aborted be closed before the loop is."""
+        for _ in range(5):
+            await asyncio.sleep(0)
+
     async def _listen(self) -> None:
         if self._server is None:
             self._server = await asyncio.start_server(
@@ -94,7 +100,7 @@ class TcpProxy:
             )
             self.port = self._server.sockets[0].getsockname()[1]
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
         self._pump_in_task(self._connect(reader, writer))
 

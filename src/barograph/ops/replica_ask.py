@@ -6,8 +6,10 @@ import socket
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC
 from typing import Any, Final
 
+from bson.codec_options import CodecOptions
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.uri_parser import parse_uri
@@ -25,6 +27,8 @@ from barograph.store.mongo_errors import (
 
 Document = dict[str, Any]
 ASKED_AT_ONCE: Final = 16
+AWARE: Final[CodecOptions[Document]] = CodecOptions(tz_aware=True, tzinfo=UTC)
+"""Given with each command, since a command does not take over its client's."""
 AUTHENTICATION: Final = ("authMechanism", "authMechanismProperties")
 
 
@@ -84,7 +88,7 @@ class Seeds:
         """
         try:
             with self._client(host, **self.login) as client:
-                return client.admin.command(name), ""
+                return client.admin.command(name, codec_options=AWARE), ""
         except PyMongoError as error:
             if code_of(error) in AUTHENTICATION_FAILED:
                 raise refusal(self.address, name, error) from error
@@ -97,14 +101,14 @@ class Seeds:
                 socket.create_connection(_parts(host), timeout=self.patience).close()
             with self._client(host) as client:
                 try:
-                    return Answer(client.admin.command("hello"))
+                    return Answer(client.admin.command("hello", codec_options=AWARE))
                 except OperationFailure as error:
                     if error.code != COMMAND_NOT_FOUND:
                         raise
-                    return Answer(client.admin.command("isMaster"))
+                    return Answer(client.admin.command("isMaster", codec_options=AWARE))
                 except PyMongoError as error:
                     fault = hopeless(self.address, "hello", client.topology_description)
-                    return Answer(None, reason_of(error) if fault is None else f"{fault.what}: {fault.hint}")
+                    return Answer(None, reason_of(error) if fault is None else f"{fault.what}, {fault.hint}")
         except PyMongoError as error:
             return Answer(None, reason_of(error))
         except OSError as error:
@@ -113,9 +117,10 @@ class Seeds:
     def _client(self, host: str, **login: Any) -> MongoClient[Document]:
         name, port = (host, None) if host.startswith("/") else _parts(host)
         milliseconds = int(self.patience * 1000)
-        timeouts = dict.fromkeys(("serverSelectionTimeoutMS", "connectTimeoutMS", "socketTimeoutMS"), milliseconds)
-        options: Document = {**timeouts, **self.tls, **login}
-        return MongoClient(name, port, directConnection=True, appname="barograph", tz_aware=True, **options)
+        timeouts = dict.fromkeys(("connectTimeoutMS", "socketTimeoutMS"), milliseconds)
+        # A little longer, so that the driver knows by then what went wrong.
+        options: Document = {"serverSelectionTimeoutMS": milliseconds + 500, **timeouts, **self.tls, **login}
+        return MongoClient(name, port, directConnection=True, appname="barograph", **options)
 
 
 def _name(host: str, port: int | None) -> str:

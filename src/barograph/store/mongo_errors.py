@@ -63,6 +63,7 @@ HINTS: Final[dict[int, tuple[str, str]]] = {
     ),  # ReauthenticationRequired
 }
 
+HUNG_UP: Final = ("connection closed", "Connection reset by peer")
 READING: Final = frozenset({"aggregate", "count", "distinct", "explain", "find", "getMore"})
 RIGHTS: Final = "; the roles stand in docs/mongodb-security.md"
 
@@ -137,6 +138,8 @@ def reason_of(error: BaseException) -> str:
     if text == "operation cancelled":
         # The monitor of the connection got no answer for a heartbeat and a connect timeout, and ended the call.
         text = "the server fell silent"
+    elif text.startswith("No servers found yet"):
+        text = "no answer yet"
     # The server repeats the whole command, with session and cluster time.
     text = _REFUSED_COMMAND.sub(lambda found: f"not authorized on {_place(found)} to execute {found[2]}", text)
     return " ".join(_TIMEOUTS.sub("", text).split())[:_LONGEST]
@@ -222,7 +225,8 @@ def _without_tls(
     address: Address, what: str, servers: list[tuple[str, int | None]], texts: list[str]
 ) -> StoreError | None:
     """Where one side speaks TLS and the other does not, or hangs up on a certificate."""
-    closed, handshake = (all(mark in text for text in texts) for mark in ("connection closed", "SSL handshake failed"))
+    handshake = all("SSL handshake failed" in text for text in texts)
+    closed = not handshake and all(text.endswith(HUNG_UP) for text in texts)
     if not closed and not handshake:
         return None
     found = {speaks_tls(host, port or 0) for host, port in servers}
