@@ -218,7 +218,7 @@ def test_a_server_that_hangs_up_is_waited_for() -> None:
             url = f"mongodb://127.0.0.1:{listening.getsockname()[1]}/meteo"
             with (
                 closing(open_store(url, patience=1)) as store,
-                pytest.raises(StoreUnavailable, match="connection closed|reset by peer"),
+                pytest.raises(StoreUnavailable, match=r"connection closed|reset by peer"),
             ):
                 store.stations()
         finally:
