@@ -200,11 +200,11 @@ def test_credentials_and_certificates(secure_server: SecureServer) -> None:
     assert (partly.verdict, partly.members[0].state, partly.members[0].priority) == ("healthy", "PRIMARY", None)
     assert "not authorized on admin to execute replSetGetStatus" in partly.unseen[0]
     assert "requires authentication" in replica_status(secure_server.uri(None)).unseen[0]
-    plain = replica_status(secure_server.uri("watcher", tls=None, tlsCAFile=None))
+    plain = replica_status(secure_server.uri("watcher", tls=None, tlsCAFile=None), patience=0.5)
     assert plain.verdict == "unreachable"
     assert "accepts only TLS connections" in plain.reasons[0]
     assert "add tls=true" in plain.reasons[0]
-    untrusted = replica_status(secure_server.uri("watcher", tlsCAFile=None))
+    untrusted = replica_status(secure_server.uri("watcher", tlsCAFile=None), patience=0.5)
     assert "certificate is not trusted" in untrusted.reasons[0]
     assert "tlsCAFile" in untrusted.reasons[0]
 
@@ -301,7 +301,7 @@ def test_hellos_without_a_primary(script: Script) -> None:
     script.greet(0, "SECONDARY", behind=5)
     script.greet(1, "SECONDARY", behind=1)
     script.servers[2].replies.clear()
-    found = replica_status(script.uri, patience=1)
+    found = replica_status(script.uri, patience=0.5)
     assert found.verdict == "no primary"
     assert found.reasons[0] == "no member is primary; 2 of 3 answer, an election may be under way"
     assert [(member.state, member.healthy, member.lag_s) for member in found.members] == [
@@ -371,7 +371,7 @@ def test_votes_make_a_majority(script: Script) -> None:
     configured = [{"host": name, "priority": 1.0, "votes": int(name != "b:1")} for name in names]
     script.say(0, "replSetGetStatus", {"set": "rs0", "date": NOW, "members": members})
     script.say(0, "replSetGetConfig", {"config": {"members": configured}})
-    found = replica_status(script.uri)
+    found = replica_status(script.uri, patience=0.5)
     assert found.verdict == "no primary"
     assert found.reasons[0] == "no member is primary; 1 of 3 answer, an election needs 2"
     assert [member.lag_s for member in found.members] == [2.0, 0.0, None, None]

@@ -45,6 +45,7 @@ def write(store: Store) -> object:
 
 def refused(url: str, use: Callable[[Store], object] = read) -> StoreError:
     """The error: final, at once, in one line with a hint, without the password."""
+    url += "&serverSelectionTimeoutMS=500"
     begun = time.monotonic()
     with pytest.raises(StoreError) as caught, closing(open_store(url, patience=PATIENCE)) as store:
         use(store)

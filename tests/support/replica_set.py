@@ -197,11 +197,15 @@ class ReplicaSet:
         self.until(lambda: self._answers(member), f"mongod on {member.address} does not answer")
 
     @contextmanager
-    def failing(self, number: int, commands: list[str], **how: Any) -> Iterator[None]:
-        """Let a member answer these commands of barograph with an error (the server's failCommand fail point)."""
+    def failing(self, number: int, commands: list[str], *, times: int = 0, **how: Any) -> Iterator[None]:
+        """Let a member answer the next `times` (0: all) of these commands of barograph with an error.
+
+        `how` is what the server's fail point failCommand takes.
+        """
         data = {"failCommands": commands, "appName": "barograph", **how}
         with self._client(self.members[number]) as client:
-            client.admin.command({"configureFailPoint": "failCommand", "mode": "alwaysOn", "data": data})
+            mode = {"times": times} if times else "alwaysOn"
+            client.admin.command({"configureFailPoint": "failCommand", "mode": mode, "data": data})
             try:
                 yield
             finally:

@@ -120,7 +120,7 @@ class Seeds:
         timeouts = dict.fromkeys(("connectTimeoutMS", "socketTimeoutMS"), milliseconds)
         # A little longer, so that the driver knows by then what went wrong.
         options: Document = {"serverSelectionTimeoutMS": milliseconds + 500, **timeouts, **self.tls, **login}
-        return MongoClient(name, port, directConnection=True, appname="barograph", **options)
+        return MongoClient(name, port, directConnection=True, retryReads=False, appname="barograph", **options)
 
 
 def _name(host: str, port: int | None) -> str:
