@@ -218,6 +218,31 @@ class ObjectReport:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreWaits:
+    """How long calls to the store waited for a server: none answered, none was primary, or a majority was missing.
+
+    `calls` waited and were repeated `repeats` times, the longest for `longest_s` seconds (from its first attempt to its
+    answer) because of `reason`, all together for `total_s`.
+    """
+
+    calls: int = 0
+    repeats: int = 0
+    longest_s: float = 0.0
+    total_s: float = 0.0
+    reason: str = ""
+
+    def __add__(self, other: StoreWaits) -> StoreWaits:
+        longer = self if self.longest_s >= other.longest_s else other
+        return StoreWaits(
+            self.calls + other.calls,
+            self.repeats + other.repeats,
+            longer.longest_s,
+            round(self.total_s + other.total_s, 3),
+            longer.reason,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class RunReport:
     """One run of the job. status: "done", "incomplete" (something was rejected or failed) or "failed"."""
 
@@ -233,6 +258,7 @@ class RunReport:
     rejections_total: int = 0
     skipped: int = 0
     errors: tuple[str, ...] = ()
+    store_waits: StoreWaits = StoreWaits()
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready: instants as ISO 8601 with a `Z`."""

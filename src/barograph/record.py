@@ -12,14 +12,14 @@ import polars as pl
 
 from barograph.frame import INSTANT
 from barograph.query import Query, sql
-from barograph.store import open_store
-from barograph.store.base import LogQuery, Store
+from barograph.store import open_reader
+from barograph.store.base import LogQuery, StoreReader
 
 
 class Record:
     """A store, open for reading. A context manager; `close` lets go of its files and connections."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: StoreReader) -> None:
         self._store = store
         self._query = Query(store)
 
@@ -95,4 +95,4 @@ class Record:
 
 def open(url: str) -> Record:  # noqa: A001
     """The record in the store at `url`: "sqlite:///meteo.db" or "mongodb://host1,host2/meteo". Raises StoreError."""
-    return Record(open_store(url))
+    return Record(open_reader(url))

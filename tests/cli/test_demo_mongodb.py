@@ -65,7 +65,7 @@ def test_demo_on_mongodb(left: LocalSet) -> None:
     assert left.folder.passwords() != first
     told = result.stdout
     assert re.search(r"\d reports stored, 3 rows rejected", told)
-    assert "healthy: 3 of 3 members" in told
+    assert "\n- all 3 members answer" in told
     assert "0 new, 0 changed, 0 unchanged, 0 rejected" in told
     assert "\nproven: " in told
     assert re.search(r"^down: .* stopped; the data are kept$", told, re.MULTILINE)

@@ -79,7 +79,7 @@ def test_root_help_lists_every_command_with_its_whole_summary() -> None:
     assert "..." not in result.stdout.partition("\nStart here:")[2]
 
 
-@pytest.mark.parametrize("name", READING)
+@pytest.mark.parametrize("name", [*READING, "replica status"])
 def test_reading_commands_take_json(name: str) -> None:
     """Every command that reads can print JSON."""
     assert any("--json" in option.opts for option in loaded(name).params)

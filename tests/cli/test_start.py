@@ -82,7 +82,7 @@ def test_completion_of_names(tmp_path: Path) -> None:
     assert complete(["run"], "meteo_i") == ["meteo_ichtegem", "meteo_infoclimat"]
     assert complete(["query"], "") == ["IICHTE19"]
     assert complete(["query", "X", "2024", "--variables"], "humidity,sn") == ["humidity,snow_depth"]
-    assert complete([], "re") == ["rebuild"]
+    assert complete([], "reb") == ["rebuild"]
     (tmp_path / "barograph.toml").write_text("broken", encoding="utf-8")
     assert complete(["run"], "") == []
 

@@ -15,7 +15,7 @@ from pymongo import MongoClient
 
 from barograph.pipeline import VerifyReport
 from barograph.store.base import DayKey, StationDay
-from barograph.wiring import opened_store
+from barograph.wiring import opened_job
 from tests.e2e.scenario import Place, Scene
 
 KEY = DayKey("00052", datetime(2024, 10, 1, tzinfo=UTC).date())
@@ -36,9 +36,9 @@ def stored(scene: Scene, request: pytest.FixtureRequest) -> Iterator[Scene]:
 
 def tamper(place: Place, change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
     """Change a day behind the job's back."""
-    with opened_store(place.settings) as store:
-        day = store.load_days([KEY])[KEY]
-        assert store.save_days([StationDay(KEY, day.revision, change(day.frame), day.sources)]) == set()
+    with opened_job(place.settings) as job:
+        day = job.store.load_days([KEY])[KEY]
+        assert job.store.save_days([StationDay(KEY, day.revision, change(day.frame), day.sources)]) == set()
 
 
 def the_difference(proof: VerifyReport) -> tuple[str, str, datetime, str | None, Any, Any]:

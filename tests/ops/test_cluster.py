@@ -19,6 +19,7 @@ from barograph.store.base import DayKey
 from tests.cli.conftest import call
 from tests.support.days import DAY, day_of
 from tests.support.local_set import LocalSet
+from tests.support.old_schema import make_version_1
 
 KEY = DayKey("IICHTE19", DAY)
 
@@ -134,18 +135,26 @@ def test_nobody_else_gets_in(three: LocalSet) -> None:
 
 
 def test_the_job_runs_with_its_rights(three: LocalSet, tmp_path: Path) -> None:
-    """run, verify, rebuild and the questions work with the job's user, also where the schema has to be brought up."""
+    """run, verify, rebuild, a migration and the questions work with the job's user."""
+    make_version_1(three.uri("admin"))
     with MongoClient[dict[str, Any]](three.uri("admin")) as client:
         database = client.get_default_database()
-        # As an older barograph may have left it.
         database.command({"collMod": "logs", "validator": {}})
         database.command({"collMod": "report_rows", "viewOn": "reports", "pipeline": []})
-        database["reports"].drop_index("station_day")
     network = simulate(tmp_path / "feeds", days=2, stations=3)
     words = ("--config", str(network.config), "--data-dir", str(tmp_path / "data"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BAROGRAPH_STORE_FILE", str(three.path / "uri"))
-        for command in (["run"], ["verify"], ["rebuild", "--yes"], ["status"], ["runs"], ["logs"], ["stations"]):
+        for command in (
+            ["migrate"],
+            ["run"],
+            ["verify"],
+            ["rebuild", "--yes"],
+            ["status"],
+            ["runs"],
+            ["logs"],
+            ["stations"],
+        ):
             told = call(*words, *command)
             assert told.exit_code == 0, f"{command}: {told.output}"
         patch.setenv("BAROGRAPH_STORE_FILE", str(three.path / "uri.reader"))

@@ -352,10 +352,10 @@ def test_the_uri_rules_over_the_defaults(replica_set: ReplicaSet) -> None:
     with closing(MongoStore(f"mongodb://{replica_set.hosts}/?replicaSet=barograph")) as store:
         options = store._link.client.options
         assert store._link.database.name == "meteo"
-        assert options.write_concern.document == {"w": "majority", "j": True}
+        assert options.write_concern.document == {"w": "majority", "j": True, "wtimeout": 15_000}
         assert options.read_concern.level == "majority"
         assert not options.retry_writes
-        assert options.server_selection_timeout == 5
+        assert options.server_selection_timeout == 2
         assert store._link.client.options.pool_options.appname == "barograph"
     said = "retryWrites=true&w=2&appName=mine&serverSelectionTimeoutMS=700&readPreference=secondaryPreferred"
     with closing(MongoStore(f"mongodb://{replica_set.hosts}/other?replicaSet=barograph&{said}")) as store:
@@ -365,8 +365,9 @@ def test_the_uri_rules_over_the_defaults(replica_set: ReplicaSet) -> None:
         assert options.retry_writes
         assert options.server_selection_timeout == 0.7
         assert options.pool_options.appname == "mine"
+        assert store._documents.read_preference.name == "Primary"
+    with closing(MongoStore(f"mongodb://{replica_set.hosts}/other?replicaSet=barograph&{said}", reading=True)) as store:
         assert store._documents.read_preference.name == "SecondaryPreferred"
-        assert store._job_documents.read_preference.name == "Primary"
 
 
 def test_a_large_save_is_split(store: MongoStore) -> None:

@@ -10,6 +10,7 @@ import pytest
 from barograph.errors import ClusterError
 from barograph.ops.mongod import Mongod, find_mongod
 from tests.support.replica_set import ReplicaSet
+from tests.support.secure_server import SecureServer
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +26,13 @@ def mongod() -> Mongod:
 def replica_set(mongod: Mongod) -> Iterator[ReplicaSet]:
     """A real three-member MongoDB replica set, started when the first test asks for it."""
     with ReplicaSet(mongod.path) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def secure_server(mongod: Mongod) -> Iterator[SecureServer]:
+    """A real replica set of one member that wants TLS and passwords."""
+    with SecureServer(mongod.path) as running:
         yield running
 
 

@@ -14,16 +14,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
 from barograph.ops.mongod import find_mongod
+from tests.support.tcp_proxy import TcpProxy
 
 MEMBERS: Final = 3
 START_SECONDS: Final = 60.0
@@ -43,24 +45,42 @@ def free_port() -> int:
 
 @dataclass(slots=True)
 class Member:
-    """One mongod: where it listens, where its data is, and its process (None while it is down)."""
+    """One mongod: where it listens, where its data is, its process (None while it is down), and a proxy before it."""
 
     port: int
     folder: Path
     process: subprocess.Popen[bytes] | None = None
+    proxy: TcpProxy | None = None
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        """By which the set and its clients know the member."""
+        return f"127.0.0.1:{self.port if self.proxy is None else self.proxy.port}"
 
 
 class ReplicaSet:
-    """Three members as a context manager: started and elected on entry, terminated and removed on exit."""
+    """Three members as a context manager: started and elected on entry, terminated and removed on exit.
+
+    With `proxied` the address of each in the set's configuration is that of a TcpProxy before it. `options` are given
+    to every mongod (an empty text: a flag), `client` to every client of ours, which talks to the members directly.
+    Other kinds are a member that waits to be initiated, and a server that is no member at all.
+    """
 
     name: Final = "barograph"
 
-    def __init__(self, mongod: Path | None = None) -> None:
+    def __init__(
+        self,
+        mongod: Path | None = None,
+        *,
+        kind: Literal["set", "uninitiated", "standalone"] = "set",
+        size: int = MEMBERS,
+        proxied: bool = False,
+        options: Mapping[str, str] | None = None,
+        client: Mapping[str, Any] | None = None,
+    ) -> None:
         self.mongod = mongod or find_mongod().path
+        self.kind, self.size, self.proxied = kind, size, proxied
+        self.options, self.client_options = dict(options or {}), dict(client or {})
         self.folder = Path(tempfile.mkdtemp(prefix="barograph-replica-set-"))
         self.members: list[Member] = []
 
@@ -85,11 +105,14 @@ class ReplicaSet:
 
     def __enter__(self) -> Self:
         try:
-            for number in range(MEMBERS):
-                self.members.append(Member(free_port(), self.folder / f"member{number}"))
+            for number in range(self.size):
+                self.members.append(member := Member(free_port(), self.folder / f"member{number}"))
+                if self.proxied:
+                    member.proxy = TcpProxy(member.port).__enter__()
                 self.restart(number)
-            self._initiate()
-            self.wait_for_primary()
+            if self.kind == "set":
+                self._initiate()
+                self.wait_for_primary()
         except BaseException:
             self.stop()
             raise
@@ -104,8 +127,10 @@ class ReplicaSet:
         """End every member that runs and remove the folder."""
         for number in range(len(self.members)):
             self.kill(number, wait=False)
-        for number in range(len(self.members)):
+        for number, member in enumerate(self.members):
             self.kill(number)
+            if member.proxy is not None:
+                member.proxy.__exit__(None, None, None)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def kill(self, number: int, sign: signal.Signals = signal.SIGKILL, *, wait: bool = True) -> None:
@@ -119,6 +144,11 @@ class ReplicaSet:
             process.wait(timeout=START_SECONDS)
             self.members[number].process = None
 
+    def kill_all(self, numbers: Iterable[int]) -> None:
+        """SIGKILL for several at once."""
+        for number in numbers:
+            self.kill(number)
+
     def restart(self, number: int) -> None:
         """Start a member that is down, on its own port and data."""
         member = self.members[number]
@@ -127,15 +157,18 @@ class ReplicaSet:
             "--dbpath": member.folder,
             "--port": member.port,
             "--bind_ip": "127.0.0.1",
-            "--replSet": self.name,
             "--logpath": member.folder / "mongod.log",
             "--wiredTigerCacheSizeGB": 0.25,
             "--oplogSize": 512,
             "--networkMessageCompressors": "snappy,zstd",
+            **({} if self.kind == "standalone" else {"--replSet": self.name}),
+            **self.options,
         }
-        command = [str(self.mongod), *(str(part) for option in options.items() for part in option)]
+        command = [str(self.mongod), *(str(part) for option in options.items() for part in option if part != "")]
         command += ["--logappend", "--nounixsocket", "--setParameter", "diagnosticDataCollectionEnabled=false"]
         command += ["--setParameter", "enableTestCommands=1"]  # for configureFailPoint
+        # Asked to end, a member would first wait 15 s for others to notice.
+        command += ["--setParameter", "shutdownTimeoutMillisForSignaledShutdown=100"]
         member.process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -143,7 +176,39 @@ class ReplicaSet:
             stderr=subprocess.DEVNULL,
             preexec_fn=_die_with_parent,  # noqa: PLW1509 - one system call, no lock that a thread could hold
         )
-        self._until(lambda: self._answers(member), f"mongod on {member.address} does not answer")
+        self.until(lambda: self._answers(member), f"mongod on {member.address} does not answer")
+
+    @contextmanager
+    def failing(self, number: int, commands: list[str], *, times: int = 0, **how: Any) -> Iterator[None]:
+        """Let a member answer the next `times` (0: all) of these commands of barograph with an error.
+
+        `how` is what the server's fail point failCommand takes.
+        """
+        data = {"failCommands": commands, "appName": "barograph", **how}
+        with self._client(self.members[number]) as client:
+            mode = {"times": times} if times else "alwaysOn"
+            client.admin.command({"configureFailPoint": "failCommand", "mode": mode, "data": data})
+            try:
+                yield
+            finally:
+                client.admin.command({"configureFailPoint": "failCommand", "mode": "off"})
+
+    def _told(self) -> str:
+        """What is to be known of the members when something went wrong: state, exit code, end of the log."""
+        lines = []
+        for number, member in enumerate(self.members):
+            code = "down" if member.process is None else member.process.poll()
+            log = (member.folder / "mongod.log").read_text(encoding="utf-8", errors="replace")
+            lines.append(f"{number} {member.address} exit {code}, hello {self.state_of(number)}\n{log[-1500:]}")
+        return "\n".join(lines)
+
+    def state_of(self, number: int) -> dict[str, Any]:
+        """What a member says of itself in `hello`; {} while it cannot answer."""
+        return self._command(self.members[number], "hello")
+
+    def wipe(self, number: int) -> None:
+        """Empty the folder of a member that is down: it will have to copy everything from another."""
+        shutil.rmtree(self.members[number].folder)
 
     def primary(self) -> int | None:
         """The number of the member that is the writable primary, if there is one."""
@@ -154,8 +219,8 @@ class ReplicaSet:
 
     def wait_for_primary(self) -> int:
         """Wait until a primary is elected and every running member is primary or secondary; its number."""
-        self._until(lambda: self.primary() is not None, "no primary was elected")
-        self._until(self._all_settled, "a member did not become a secondary")
+        self.until(lambda: self.primary() is not None, "no primary was elected")
+        self.until(self._all_settled, "a member did not become a secondary")
         number = self.primary()
         return self.wait_for_primary() if number is None else number
 
@@ -190,15 +255,16 @@ class ReplicaSet:
         except PyMongoError:
             return {}
 
-    @staticmethod
-    def _client(member: Member) -> MongoClient[dict[str, Any]]:
-        return MongoClient(member.address, directConnection=True, serverSelectionTimeoutMS=1000, socketTimeoutMS=20_000)
+    def _client(self, member: Member) -> MongoClient[dict[str, Any]]:
+        options: dict[str, Any] = {"directConnection": True, "serverSelectionTimeoutMS": 1000}
+        return MongoClient("127.0.0.1", member.port, socketTimeoutMS=20_000, **options, **self.client_options)
 
-    def _until(self, ready: Callable[[], bool], failure: str) -> None:
+    def until(self, ready: Callable[[], bool], failure: str) -> None:
+        """Wait, within START_SECONDS, until `ready()`; RuntimeError with `failure` otherwise."""
         deadline = time.monotonic() + START_SECONDS
         while not ready():
             if time.monotonic() > deadline:
-                raise RuntimeError(f"{failure} within {START_SECONDS:.0f} s")
+                raise RuntimeError(f"{failure} within {START_SECONDS:.0f} s\n{self._told()}")
             time.sleep(0.05)
 
 

@@ -5,13 +5,23 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from barograph.decode import DecodeContext
 from barograph.errors import BarographError, StoreError, UsageError
-from barograph.model import Counts, LandedObject, LedgerEntry, ObjectReport, Rejection, RunReport, SyncReport, utc_now
+from barograph.model import (
+    Counts,
+    LandedObject,
+    LedgerEntry,
+    ObjectReport,
+    Rejection,
+    RunReport,
+    StoreWaits,
+    SyncReport,
+    utc_now,
+)
 from barograph.pipeline.ingesting import Ingest, describe, ingest_object, overlaps
 from barograph.pipeline.journal import Journal
 from barograph.pipeline.progress import NoProgress, Progress
@@ -27,6 +37,9 @@ LOOKED_BACK: Final = 100
 SHOWN_REJECTIONS: Final = 1000
 SHOWN_OF_A_KIND: Final = 300
 """How many rejections a run report carries, and of one object, column and reason; all of them are in `logs`."""
+
+LONG_WAIT: Final = 1.0
+"""Seconds from which on a wait for the store is a warning; a shorter one stands in the run report only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +101,7 @@ class _Run:
         self.skipped = 0
         self.errors: list[str] = []
         self.broken_off = False
+        job.store.take_waits()  # an earlier run's
         self.journal.event("info", f"{command} started")
 
     def sync(self, names: Sequence[str]) -> None:
@@ -227,8 +241,26 @@ class _Run:
         told = f"{counts.new} new, {counts.changed} changed, {counts.unchanged} unchanged, {counts.rejected} rejected"
         self.journal.event("info" if report.status == "done" else "error", f"{self.command} {report.status}: {told}")
         self.journal.flush()
-        self.job.store.put_run(report)
+        return self._put(report)
+
+    def _put(self, report: RunReport) -> RunReport:
+        """Store the report, with how long the store was waited for until it stands there."""
+        store = self.job.store
+        waits = store.take_waits()
+        if waits.longest_s >= LONG_WAIT:
+            self.journal.event("warning", _told(waits), store_waits=asdict(waits))
+            self.journal.flush()
+        report = replace(report, store_waits=waits)
+        store.put_run(report)
+        if (late := store.take_waits()).calls:
+            report = replace(report, store_waits=waits + late)
+            store.put_run(report)
         return report
+
+
+def _told(waits: StoreWaits) -> str:
+    told = f"the store could not be written for {waits.longest_s:.1f} s ({waits.reason})"
+    return told if waits.calls == 1 else f"{told}; {waits.calls} calls waited for it, {waits.total_s:.1f} s in all"
 
 
 def _choose(table: Mapping[str, Connection], names: Sequence[str]) -> list[Connection]:

@@ -17,7 +17,7 @@ from barograph.pipeline.job import Job, ingest
 from barograph.store import open_store
 
 if TYPE_CHECKING:
-    from barograph.store.base import StationDay, Store
+    from barograph.store.base import StationDay, StoreReader
 
 SHOWN_DIFFERENCES: Final = 200
 
@@ -82,7 +82,7 @@ def verify(job: Job) -> VerifyReport:
             fresh.close()
 
 
-def _compare(store: Store, fresh: Store, standing: set[str], report: RunReport) -> VerifyReport:
+def _compare(store: StoreReader, fresh: StoreReader, standing: set[str], report: RunReport) -> VerifyReport:
     tally = _Tally(standing)
     for station_id in sorted({s.station.station_id for s in (*store.stations(), *fresh.stations())}):
         pairs = _pairs(store.days(station_id, date.min, _END), fresh.days(station_id, date.min, _END))

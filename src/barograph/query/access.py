@@ -12,7 +12,7 @@ from barograph.query.read import Query
 
 if TYPE_CHECKING:
     from barograph.query.spans import Span
-    from barograph.store.base import AccessPlan, Store
+    from barograph.store.base import AccessPlan, StoreReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class AccessTime:
     plan: AccessPlan
 
 
-def access_time(store: Store, station_id: str, span: Span, *, rounds: int) -> AccessTime:
+def access_time(store: StoreReader, station_id: str, span: Span, *, rounds: int) -> AccessTime:
     """Ask for the span `rounds` times, then fetch it as often without decoding. Raises what the query raises."""
     query = Query(store)
     seconds, reports = [], 0

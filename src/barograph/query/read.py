@@ -21,7 +21,7 @@ from barograph.query.spans import Span, parse_span
 from barograph.variables import NAMES
 
 if TYPE_CHECKING:
-    from barograph.store.base import Store, StoredStation
+    from barograph.store.base import StoredStation, StoreReader
 
 REPORTS_SCHEMA: Final[dict[str, pl.DataType]] = {
     "station_id": pl.String(),
@@ -53,7 +53,7 @@ STATIONS_SCHEMA: Final[dict[str, pl.DataType]] = {
 class Query:
     """Questions to one store. Holds nothing but the store, which its owner closes."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: StoreReader) -> None:
         self._store = store
 
     def stations(self) -> list[StoredStation]:

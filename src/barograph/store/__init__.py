@@ -1,6 +1,6 @@
 """The store: station-days in SQLite or MongoDB behind one protocol.
 
-`open_store` picks the engine by the URL's scheme and imports only that one.
+`open_store` picks the engine by the URL's scheme and imports only that one; `open_reader` opens it for reading only.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Final
 from barograph.errors import ConfigError
 
 if TYPE_CHECKING:
-    from barograph.store.base import Store
+    from barograph.store.base import Store, StoreReader
+    from barograph.store.mongo import MongoStore
+    from barograph.store.sqlite import SqliteStore
 
-__all__ = ["DEFAULT_DATABASE", "open_store", "redact"]
+__all__ = ["DEFAULT_DATABASE", "open_reader", "open_store", "redact"]
 
 DEFAULT_DATABASE: Final = "meteo"
 """The MongoDB database when the URI's path names none."""
@@ -31,6 +33,18 @@ def open_store(url: str, *, patience: float | None = None) -> Store:
 
     Raises ConfigError for a URL of another kind, StoreError when the engine refuses it.
     """
+    return _open(url, patience, reading=False)
+
+
+def open_reader(url: str, *, patience: float | None = None) -> StoreReader:
+    """As `open_store`, for reading only: MongoDB is asked where the URI's readPreference says, and need not be whole.
+
+    With `readPreference=secondaryPreferred` in the URI a set without a primary still answers.
+    """
+    return _open(url, patience, reading=True)
+
+
+def _open(url: str, patience: float | None, *, reading: bool) -> SqliteStore | MongoStore:
     scheme, separator, rest = url.partition("://")
     if separator and scheme == "sqlite":
         if not rest.startswith("/") or rest == "/" or rest.endswith("/") or rest == "/:memory:":
@@ -41,7 +55,9 @@ def open_store(url: str, *, patience: float | None = None) -> Store:
     if separator and scheme in ("mongodb", "mongodb+srv"):
         from barograph.store.mongo import MongoStore
 
-        return MongoStore(url) if patience is None else MongoStore(url, patience=patience)
+        if patience is None:
+            return MongoStore(url, reading=reading)
+        return MongoStore(url, patience=patience, reading=reading)
     raise ConfigError("not a store's URL", where=f"store {redact(url)}", hint=HINT)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from barograph.model import LedgerEntry, LogEntry, RunReport, Station, StationSummary
+from barograph.model import LedgerEntry, LogEntry, RunReport, Station, StationSummary, StoreWaits
 from barograph.store.archive import StoreArchive
 from barograph.store.schema import Schema
 
@@ -90,29 +90,16 @@ class Fetch:
     complete: float
 
 
-class Store(Protocol):
-    """What an engine must do. All calls are synchronous; instants are aware UTC datetimes.
+class StoreReader(Protocol):
+    """A store as the read faces have it: what it holds, from whichever server the URL lets them ask.
 
-    Every error is a `StoreError`; `StoreUnavailable` means that the same call may succeed later. Each write is
-    all-or-nothing per unit (a day, a station, a ledger entry, a run) and idempotent.
+    All calls are synchronous; instants are aware UTC datetimes. Every error is a `StoreError`; `StoreUnavailable` means
+    that the same call may succeed later.
     """
 
     @property
     def url(self) -> str:
         """Where the store is, without a secret."""
-
-    @property
-    def archive(self) -> StoreArchive:
-        """The store as a whole, for backups."""
-
-    def scratch(self) -> AbstractContextManager[Store]:
-        """An empty store of the same kind in the same place, removed at the end of the block."""
-
-    def load_days(self, keys: Sequence[DayKey]) -> dict[DayKey, StationDay]:
-        """The days that exist among `keys`."""
-
-    def save_days(self, days: Sequence[StationDay]) -> set[DayKey]:
-        """Write each day if its revision still stands; return the keys of the days that lost the race."""
 
     def read(
         self,
@@ -140,20 +127,49 @@ class Store(Protocol):
     def days(self, station_id: str, start: date, end: date) -> Iterator[StationDay]:
         """The station's days with start <= day < end, ascending, streamed in bounded memory."""
 
-    def delete_days(self) -> None:
-        """Remove every station-day (the first half of a rebuild)."""
-
     def stations(self, station_ids: Sequence[str] | None = None) -> list[StoredStation]:
         """Stations by id: all (None), or those that exist among `station_ids`."""
+
+    def objects(self, stream: str | None = None) -> dict[str, LedgerEntry]:
+        """The ledger, by object key."""
+
+    def logs(self, query: LogQuery) -> list[LogEntry]:
+        """Log entries, newest first (timestamp, then id, descending)."""
+
+    def runs(self, limit: int = 0) -> list[dict[str, Any]]:
+        """Run reports as JSON-ready dictionaries, newest first (`started`, then `run_id`, descending)."""
+
+    def close(self) -> None:
+        """Let go of files and connections; a closed store raises StoreError on use."""
+
+
+class Store(StoreReader, Protocol):
+    """What an engine must do. What it reads is what no failover takes back, so that the job may build upon it.
+
+    Each write is all-or-nothing per unit (a day, a station, a ledger entry, a run) and idempotent.
+    """
+
+    @property
+    def archive(self) -> StoreArchive:
+        """The store as a whole, for backups."""
+
+    def scratch(self) -> AbstractContextManager[Store]:
+        """An empty store of the same kind in the same place, removed at the end of the block."""
+
+    def load_days(self, keys: Sequence[DayKey]) -> dict[DayKey, StationDay]:
+        """The days that exist among `keys`."""
+
+    def save_days(self, days: Sequence[StationDay]) -> set[DayKey]:
+        """Write each day if its revision still stands; return the keys of the days that lost the race."""
+
+    def delete_days(self) -> None:
+        """Remove every station-day (the first half of a rebuild)."""
 
     def put_stations(self, stations: Mapping[Station, datetime | None]) -> None:
         """Insert or replace descriptions; summaries are left alone."""
 
     def refresh_summaries(self, station_ids: Iterable[str]) -> None:
         """Set each station's summary from its days; a station without a description gets a bare one."""
-
-    def objects(self, stream: str | None = None) -> dict[str, LedgerEntry]:
-        """The ledger, by object key."""
 
     def put_objects(self, entries: Sequence[LedgerEntry]) -> None:
         """Insert or replace ledger entries."""
@@ -164,14 +180,8 @@ class Store(Protocol):
     def put_logs(self, entries: Sequence[LogEntry]) -> None:
         """Append log entries; one whose `log_id` exists is left as it is."""
 
-    def logs(self, query: LogQuery) -> list[LogEntry]:
-        """Log entries, newest first (timestamp, then id, descending)."""
-
     def put_run(self, report: RunReport) -> None:
         """Insert or replace a run's report."""
-
-    def runs(self, limit: int = 0) -> list[dict[str, Any]]:
-        """Run reports as JSON-ready dictionaries, newest first (`started`, then `run_id`, descending)."""
 
     def expire_logs(self, days: int) -> None:
         """Delete log entries that are older than so many days, now or in time; 0: keep them."""
@@ -182,5 +192,5 @@ class Store(Protocol):
     def migrate(self) -> list[str]:
         """Bring an older schema forward and mend a damaged one; the steps taken. Idempotent, and safe to be killed."""
 
-    def close(self) -> None:
-        """Let go of files and connections; a closed store raises StoreError on use."""
+    def take_waits(self) -> StoreWaits:
+        """What calls waited for since this was last asked; nothing where there is no server to wait for."""

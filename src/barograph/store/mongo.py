@@ -1,9 +1,9 @@
 """The production engine: MongoDB, or Amazon DocumentDB 5.0; one columnar document per station-day (`day_document`).
 
 Writes are acknowledged by a majority, and the job reads what a majority has from the primary, so that no failover takes
-back what was built upon; `read`, `logs` and `runs` go where the URI's readPreference sends them. Nothing asks for more
-than DocumentDB 5.0 has: no retryable writes, no update pipelines, explicit sorts. The schema is created before the
-first write, so that a user who may only read can open the store.
+back what was built upon. A store that is opened for reading only asks where the URI's readPreference sends it, so that
+it can do without a primary. Nothing asks for more than DocumentDB 5.0 has: no retryable writes, no update pipelines,
+explicit sorts. The schema is created before the first write, so that a user who may only read can open the store.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ from pymongo.cursor import Cursor
 from pymongo.errors import BulkWriteError
 from pymongo.read_concern import ReadConcern
 
-from barograph.model import LedgerEntry, LogEntry, RunReport, Station
+from barograph.model import LedgerEntry, LogEntry, RunReport, Station, StoreWaits
 from barograph.store import day_document, mongo_documents, mongo_migrate, mongo_scratch
 from barograph.store.base import AccessPlan, DayKey, Fetch, LogQuery, StationDay, StoredStation
 from barograph.store.mongo_access import explained, fetched
 from barograph.store.mongo_archive import MongoArchive
-from barograph.store.mongo_client import DUPLICATE_KEY, MongoLink, is_transient
+from barograph.store.mongo_client import MongoLink
 from barograph.store.mongo_documents import NO_REPORTS, Document
+from barograph.store.mongo_errors import DUPLICATE_KEY, is_transient
 from barograph.store.schema import Schema
 from barograph.store.span import Span, check_variables, cut, nothing
 
@@ -61,14 +62,19 @@ PROVENANCE: Final = ("extracted_at", "source", "line", "sources")
 class MongoStore:
     """A `Store` in one database of a MongoDB or DocumentDB server; it connects at the first call.
 
-    `patience` bounds (seconds) how long a call is repeated while no server answers or none is primary.
+    `patience` bounds (seconds) how long a call is repeated while no server answers or none is primary. With `reading`
+    it is a StoreReader: its calls go where the URI's readPreference sends them; otherwise to the primary.
     """
 
-    def __init__(self, url: str, *, patience: float = 60.0) -> None:
+    def __init__(self, url: str, *, patience: float = 60.0, reading: bool = False) -> None:
         self._link = MongoLink(url, patience=patience)
         self._whole_url = url
-        self._documents = self._collection("reports", job=False).with_options(codec_options=RAW)
-        self._job_documents = self._collection("reports").with_options(codec_options=RAW)
+        database = self._link.database.with_options(codec_options=AWARE)
+        if not reading:
+            settled = ReadConcern("majority")
+            database = database.with_options(read_preference=ReadPreference.PRIMARY, read_concern=settled)
+        self._database = database
+        self._documents = database.get_collection("reports").with_options(codec_options=RAW)
         self._checked: set[bool] = set()
         self._checking = threading.Lock()
 
@@ -95,11 +101,11 @@ class MongoStore:
                 link.run("remove the scratch database", lambda: mongo_scratch.drop(link, name))
 
     def load_days(self, keys: Sequence[DayKey]) -> dict[DayKey, StationDay]:
-        """As `Store.load_days`; what a majority has, from the primary."""
+        """As `Store.load_days`."""
         loaded: dict[DayKey, StationDay] = {}
         for chunk in _chunks(keys, DAYS_PER_FETCH):
             query = {"_id": {"$in": [str(key) for key in chunk]}}
-            for document in self._find("load days", self._job_documents, query, BY_ID):
+            for document in self._find("load days", self._documents, query, BY_ID):
                 day = day_document.decode(document, where=self.url)
                 loaded[day.key] = day
         return loaded
@@ -193,11 +199,11 @@ class MongoStore:
         return self._link.run("fetch reports", lambda: fetched(lambda: self._cursor(station_id, span, projection)))
 
     def days(self, station_id: str, start: date, end: date) -> Iterator[StationDay]:
-        """As `Store.days`, from the primary; 64 days are held at a time, and no cursor between them."""
+        """As `Store.days`; 64 days are held at a time, and no cursor between them."""
         low, operator = start, "$gte"
         while True:
             query = {"station_id": station_id, "day": {operator: _midnight(low), "$lt": _midnight(end)}}
-            documents = self._find("read days", self._job_documents, query, BY_DAY, limit=DAYS_PER_FETCH)
+            documents = self._find("read days", self._documents, query, BY_DAY, limit=DAYS_PER_FETCH)
             for document in documents:
                 day = day_document.decode(document, where=self.url)
                 yield day
@@ -232,7 +238,7 @@ class MongoStore:
         self._write("delete days", lambda: self._collection("reports").delete_many(query))
 
     def stations(self, station_ids: Sequence[str] | None = None) -> list[StoredStation]:
-        """As `Store.stations`, from the primary."""
+        """As `Store.stations`."""
         query: Document = {} if station_ids is None else {"_id": {"$in": list(station_ids)}}
         documents = self._find("list stations", self._collection("stations"), query, BY_ID)
         return [mongo_documents.stored_station(document) for document in documents]
@@ -280,7 +286,7 @@ class MongoStore:
         return dict.fromkeys(station_ids, NO_REPORTS) | {document.pop("_id"): document for document in found}
 
     def objects(self, stream: str | None = None) -> dict[str, LedgerEntry]:
-        """As `Store.objects`, from the primary."""
+        """As `Store.objects`."""
         query = {} if stream is None else {"stream": stream}
         # A stream's entries are put in order here: by _id, the server would sort them in memory.
         order = BY_ID if stream is None else [("stream", 1)]
@@ -308,7 +314,7 @@ class MongoStore:
         given = {"type": query.type, "context.run_id": query.run_id}
         filters = {name: value for name, value in given.items() if value is not None}
         order = [("timestamp", -1), ("_id", -1)]
-        documents = self._find("read logs", self._collection("logs", job=False), filters, order, limit=query.limit)
+        documents = self._find("read logs", self._collection("logs"), filters, order, limit=query.limit)
         return [mongo_documents.log_entry(document) for document in documents]
 
     def put_run(self, report: RunReport) -> None:
@@ -319,32 +325,31 @@ class MongoStore:
     def runs(self, limit: int = 0) -> list[dict[str, Any]]:
         """As `Store.runs`."""
         order = [("started", -1), ("_id", -1)]
-        documents = self._find("read runs", self._collection("runs", job=False), {}, order, limit=limit)
+        documents = self._find("read runs", self._collection("runs"), {}, order, limit=limit)
         return [mongo_documents.run_report(document) for document in documents]
 
     def schema(self) -> Schema:
         """As `Store.schema`."""
-        return self._link.run("look at the schema", lambda: mongo_migrate.state(self._link.database))
+        return self._link.run("look at the schema", lambda: mongo_migrate.state(self._database))
 
     def migrate(self) -> list[str]:
         """As `Store.migrate`; the index of a large collection takes its time, and reads go on meanwhile."""
-        return self._link.run("migrate", lambda: mongo_migrate.migrate(self._link.database, where=self.url))
+        return self._link.run("migrate", lambda: mongo_migrate.migrate(self._database, where=self.url))
 
     def expire_logs(self, days: int) -> None:
         """As `Store.expire_logs`, by a TTL index: the server deletes once a minute."""
-        self._write("set the expiry of logs", lambda: mongo_migrate.expire_logs(self._link.database, days))
+        self._write("set the expiry of logs", lambda: mongo_migrate.expire_logs(self._database, days))
+
+    def take_waits(self) -> StoreWaits:
+        """As `Store.take_waits`."""
+        return self._link.take_waits()
 
     def close(self) -> None:
         """Close all connections."""
         self._link.close()
 
-    def _collection(self, name: str, *, job: bool = True) -> Collection[Document]:
-        """A collection with aware instants; for the job: from the primary, what a majority has."""
-        if not job:
-            return self._link.database.get_collection(name, codec_options=AWARE)
-        return self._link.database.get_collection(
-            name, codec_options=AWARE, read_preference=ReadPreference.PRIMARY, read_concern=ReadConcern("majority")
-        )
+    def _collection(self, name: str) -> Collection[Document]:
+        return self._database.get_collection(name)
 
     def _find(
         self,
@@ -377,8 +382,9 @@ class MongoStore:
             return
         with self._checking:
             if writing not in self._checked:
-                database = self._link.database
-                self._link.run(what, lambda: mongo_migrate.check(database, where=self.url, writing=writing))
+                database = self._database
+                check = mongo_migrate.check
+                self._link.run(what, lambda: check(database, where=self.url, writing=writing), writing=writing)
                 self._checked |= {False, writing}
 
     def _bulk(self, what: str, collection: str, operations: Operations) -> None:

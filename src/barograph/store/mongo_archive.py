@@ -16,7 +16,8 @@ from pymongo.read_concern import ReadConcern
 
 from barograph.model import utc_now
 from barograph.store.archive import COLLECTIONS, Engine
-from barograph.store.mongo_client import DUPLICATE_KEY, MongoLink, is_transient
+from barograph.store.mongo_client import MongoLink
+from barograph.store.mongo_errors import DUPLICATE_KEY, is_transient
 from barograph.store.mongo_migrate import RESTORE, RESTORED, align, create, mark_version
 from barograph.store.mongo_schema import VIEW
 

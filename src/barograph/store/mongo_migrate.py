@@ -15,7 +15,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from barograph.model import utc_now
-from barograph.store.mongo_client import is_transient
+from barograph.store.mongo_errors import is_transient
 from barograph.store.mongo_schema import EXPIRY, FORMER_INDEXES, INDEXES, VALIDATORS, VIEW, VIEW_PIPELINE
 from barograph.store.schema import VERSION, Schema, refusal, titles
 

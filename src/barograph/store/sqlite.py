@@ -19,7 +19,7 @@ import orjson
 import polars as pl
 
 from barograph.errors import StoreError
-from barograph.model import LedgerEntry, LogEntry, RunReport, Station, utc_now
+from barograph.model import LedgerEntry, LogEntry, RunReport, Station, StoreWaits, utc_now
 from barograph.store import arrow_day, sqlite_rows
 from barograph.store.base import AccessPlan, DayKey, Fetch, LogQuery, StationDay, StoredStation
 from barograph.store.day_frame import BASE_PROVENANCE, column_of, parts_of, whole_frame
@@ -277,6 +277,10 @@ class SqliteStore:
     def migrate(self) -> list[str]:
         """As `Store.migrate`."""
         return self._file.migrate()
+
+    def take_waits(self) -> StoreWaits:
+        """As `Store.take_waits`: there is no server. A turn to write is waited for inside of SQLite."""
+        return StoreWaits()
 
     def close(self) -> None:
         """Close the file; a call under way in another thread still ends well."""

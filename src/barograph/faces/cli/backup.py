@@ -61,9 +61,9 @@ def _backups(app: App, place: str | None) -> Backups:
 def _working(app: App) -> Iterator[tuple[Store, Progress]]:
     """The store, with the job's patience, and progress on stderr."""
     from barograph.faces.cli.progress import open_progress
-    from barograph.wiring import opened_store
+    from barograph.wiring import opened_writer
 
-    with open_progress() as progress, opened_store(app.settings, patience=app.settings.store_patience) as store:
+    with open_progress() as progress, opened_writer(app.settings) as store:
         yield store, progress
 
 

@@ -20,7 +20,7 @@ from barograph.errors import BarographError, NotFound
 if TYPE_CHECKING:
     from barograph.config import Settings
     from barograph.pipeline import Job
-    from barograph.store.base import Store
+    from barograph.store.base import StoreReader
 
 _AnyCallable = TypeVar("_AnyCallable", bound=Callable[..., Any])
 
@@ -65,7 +65,7 @@ class App:
             yield job
 
     @contextmanager
-    def store(self) -> Iterator[Store]:
+    def store(self) -> Iterator[StoreReader]:
         """The store, for reading. Raises NotFound where an embedded store does not exist yet: reading makes no file."""
         from barograph.wiring import opened_store
 

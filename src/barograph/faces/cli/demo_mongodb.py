@@ -69,9 +69,9 @@ def replica_set(stage: Stage) -> Iterator[None]:
 def show_members(stage: Stage) -> None:
     """How the replica set does."""
     from barograph.faces.cli import render
-    from barograph.faces.cli.cluster import show_state
-    from barograph.ops.cluster import look
+    from barograph.faces.cli.replica import DEFAULT_MAX_LAG, show
+    from barograph.ops.replica import replica_status
 
     stage.step("The members: one takes the writes, two hold copies and take over")
-    render.command_line(f"$ {stage.line('cluster', 'status')}")
-    show_state(look(folder_of(stage.base)), stage.app.prefix)
+    render.command_line(f"$ {stage.line('replica', 'status')}")
+    show(replica_status(stage.app.settings.store_url, max_lag=DEFAULT_MAX_LAG))

@@ -33,6 +33,10 @@ SECTIONS: Final = {
         "stations": f"{_HERE}.operate:stations",
         "access-time": f"{_HERE}.read:access_time",
     },
+    "Run MongoDB": {
+        "cluster": f"{_HERE}.cluster:cluster",
+        "replica": f"{_HERE}.replica:replica",
+    },
     "Keep it safe": {
         "backup": f"{_HERE}.backup:backup",
         "migrate": f"{_HERE}.migrate:migrate",
@@ -43,9 +47,6 @@ SECTIONS: Final = {
         "runs": f"{_HERE}.operate:runs",
         "logs": f"{_HERE}.operate:logs",
         "completion": f"{_HERE}.start:completion",
-    },
-    "Run MongoDB": {
-        "cluster": f"{_HERE}.cluster:cluster",
     },
 }
 """Section -> command -> where it is."""

@@ -20,13 +20,16 @@ from barograph.faces.cli.command import App, command, json_option, pass_app
 def migrate(app: App, *, dry_run: bool, as_json: bool) -> None:
     """Bring an older schema of the store forward.
 
-    This barograph writes one version of the schema. An older one can be read, but nothing is written to it before this command was run: no other command changes a
-    schema. It also mends one that was damaged by hand (an index or a validator that is gone). Each step is idempotent;
-    killed at any instant, the command completes it when it is run again. Take a backup first.
+    This barograph writes one version of the schema. An older one can be read, but nothing is written to it before this
+    command was run: no other command changes a schema. It also mends one that was damaged by hand (an index or a
+    validator that is gone). Each step is idempotent; killed at any instant, the command completes it when it is run
+    again. Take a backup first.
     """
     from barograph.faces.cli import render
+    from barograph.wiring import opened_writer
 
-    with app.store() as store:
+    # An embedded store that is not there is told, not made.
+    with app.store(), opened_writer(app.settings) as store:
         found = store.schema()
         done = list(found.pending) if dry_run else store.migrate()
         version = found.version if dry_run else store.schema().version

@@ -12,7 +12,7 @@ from barograph.model import iso
 if TYPE_CHECKING:
     from barograph.config import Settings
     from barograph.faces.cli.command import App
-    from barograph.store.base import Store
+    from barograph.store.base import StoreReader
 
 RECENT_RUNS: Final = 50
 
@@ -48,7 +48,7 @@ def connection_rows(app: App) -> list[ConnectionRow]:
         return rows_of(app.settings, last_syncs(store, app.settings.connections))
 
 
-def last_syncs(store: Store, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+def last_syncs(store: StoreReader, names: Iterable[str]) -> dict[str, dict[str, Any]]:
     """The last sync report of each connection; all runs are read only where the recent ones do not name each."""
     wanted = set(names)
     found: dict[str, dict[str, Any]] = {}

@@ -124,6 +124,13 @@ def json(value: Any) -> None:
     click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2))
 
 
+def json_line(value: Any) -> None:
+    """JSON on stdout, in one line."""
+    import orjson
+
+    click.echo(orjson.dumps(value))
+
+
 def _text(cell: Cell) -> Text:
     from rich.text import Text
 
@@ -218,4 +225,4 @@ def instant(moment: datetime | None) -> str:
     if moment is None:
         return ""
     value = moment.astimezone(UTC)
-    return value.strftime("%Y-%m-%d %H:%M:%SZ" if value.second else "%Y-%m-%d %H:%MZ")
+    return value.strftime("%Y-%m-%d %H:%M:%SZ" if value.second or value.microsecond else "%Y-%m-%d %H:%MZ")

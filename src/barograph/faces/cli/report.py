@@ -189,6 +189,8 @@ def _verdict(report: RunReport) -> None:
         ]
         extra = [("duplicate", counts.duplicates), ("blank row", counts.blank)]
         told += [f", {count(value, noun)}" for noun, value in extra if value]
+    if report.store_waits.calls:
+        told.append(Cell(f", {render.duration(report.store_waits.total_s)} of it waiting for the store", ODD))
     render.say(*told, Cell(f"  (run {report.run_id})", QUIET))
     if report.status == "incomplete":
         render.say(Cell("exit 3: the run finished, but something was rejected or failed; see above", ODD))
