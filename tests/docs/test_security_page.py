@@ -114,8 +114,8 @@ def test_the_roles_of_the_page_suffice(site: Site) -> None:
     rebuilt = site("meteo_rebuild", "rebuild", "--yes")
     assert rebuilt.exit_code == 0, rebuilt.output
     assert f"{site.network.reports:,} new" in rebuilt.stdout
-    for user, *words in (("meteo_job", "create"), ("meteo_restore", "restore", "--force"), ("meteo_job", "verify")):
-        done = site(user, "backup", *words)
+    for user, part in (("meteo_job", ["create"]), ("meteo_restore", ["restore", "--force"]), ("meteo_job", ["verify"])):
+        done = site(user, "backup", *part)
         assert done.exit_code == 0, done.output
 
 
@@ -126,7 +126,7 @@ def test_the_roles_of_the_page_give_no_more(site: Site) -> None:
         "meteo_job", "rebuild", "--yes", said="(empty the ledger: not authorized on meteo.objects to execute delete)"
     )
     site.refused("meteo_reader", "ingest", said="not authorized on meteo")
-    site.refused(MONITOR, "stations", said="(list stations: not authorized on meteo.stations to execute find)")
+    site.refused(MONITOR, "stations", said="(list stations: not authorized on meteo.meta to execute find)")
     with site.server.admin() as client:
         (known,) = client.meteo.command("usersInfo", "meteo_job")["users"]
         assert [role["role"] for role in known["roles"]] == ["barographJob"]
