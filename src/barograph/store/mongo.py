@@ -48,6 +48,8 @@ back to the system and has to fetch anew, page by page."""
 DAYS_PER_FETCH: Final = 64
 DAYS_PER_DELETE: Final = 5_000
 IDS_PER_QUERY: Final = 1_000
+LONGEST_MIGRATION: Final = 4 * 3600.0
+"""Seconds for which the server may build one index; a million station-days are some 20 GB to read through."""
 FEW_DAYS: Final = 3
 """Up to so many days are fetched by `_id`, which takes 30 µs less than the range on (station_id, day)."""
 BY_ID: Final = [("_id", 1)]
@@ -334,7 +336,10 @@ class MongoStore:
 
     def migrate(self) -> list[str]:
         """As `Store.migrate`; the index of a large collection takes its time, and reads go on meanwhile."""
-        return self._link.run("migrate", lambda: mongo_migrate.migrate(self._database, where=self.url))
+        link = MongoLink(self._whole_url, patience=self._link.patience, longest_call=LONGEST_MIGRATION)
+        with closing(link):
+            database = link.database.with_options(AWARE, ReadPreference.PRIMARY, read_concern=ReadConcern("majority"))
+            return link.run("migrate", lambda: mongo_migrate.migrate(database, where=self.url))
 
     def expire_logs(self, days: int) -> None:
         """As `Store.expire_logs`, by a TTL index: the server deletes once a minute."""

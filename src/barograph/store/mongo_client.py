@@ -68,16 +68,17 @@ class MongoLink:
 
     `patience` bounds (seconds) how long a call is repeated while the server cannot be reached or has no primary; the
     last attempt may take one timeout longer: of OPTIONS the server selection's, in the worst case the socket's.
+    `longest_call` (seconds; None: what OPTIONS say) is how long the server may work at one call.
     """
 
-    def __init__(self, url: str, *, patience: float) -> None:
+    def __init__(self, url: str, *, patience: float, longest_call: float | None = None) -> None:
         self.patience = patience
         self._closed = False
         self._counting = threading.Lock()
         self._waits = StoreWaits()
         self._met = False
         said = {option.partition("=")[0].lower() for option in url.partition("?")[2].replace(";", "&").split("&")}
-        options = {name: value for name, value in _within(patience).items() if name.lower() not in said}
+        options = {name: value for name, value in _within(patience, longest_call).items() if name.lower() not in said}
         try:
             with warnings.catch_warnings():
                 # The driver only warns of an option that it does not know, and then does without it.
@@ -156,10 +157,12 @@ class MongoLink:
             self._waits += StoreWaits(1, repeats, round(seconds, 3), round(seconds, 3), reason)
 
 
-def _within(patience: float) -> Document:
+def _within(patience: float, longest_call: float | None) -> Document:
     """OPTIONS, with a single attempt taking no longer than the patience of all (but for a slow server)."""
     bound = int(patience * 1000)
     socket = min(OPTIONS["socketTimeoutMS"], max(bound, SHORTEST_SOCKET_TIMEOUT_MS))
+    if longest_call is not None:
+        socket = int(longest_call * 1000)
     return OPTIONS | {
         "serverSelectionTimeoutMS": min(OPTIONS["serverSelectionTimeoutMS"], bound),
         "socketTimeoutMS": socket,
