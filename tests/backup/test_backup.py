@@ -101,6 +101,22 @@ def test_one_engine_s_backup_is_the_other_s(
         assert content == made.content
 
 
+def test_documentdb_s_backup_is_sqlite_s(
+    documentdb_url: str, new_job: NewJob, backups: ops.Backups, tmp_path: Path
+) -> None:
+    """On a stand-in for DocumentDB: taken, drilled, restored into SQLite and back, without what it does not have."""
+    job = filled(new_job(documentdb_url))
+    made = ops.create(job.store, backups)
+    assert made.consistency == "unchanged"
+    assert ops.drill(job.store, backups, made.backup_id).current
+    with closing(open_store(f"sqlite:///{tmp_path / 'other.db'}")) as other:
+        ops.restore(other, backups, made.backup_id)
+        again = ops.create(other, backups)
+    job.store.delete_days()
+    ops.restore(job.store, backups, again.backup_id, force=True)
+    assert content_of(job.store) == made.content
+
+
 def test_rebuilt_restored_and_live_are_one(store_url: str, new_job: NewJob, backups: ops.Backups) -> None:
     """The landing zone is the other way back: a record built anew from it has the content of the backup."""
     job = filled(new_job(store_url))

@@ -26,6 +26,8 @@ Document = dict[str, Any]
 PAGE: Final = {"reports": 256, "objects": 100}
 """Documents fetched at a time: some 10 MB of days; an object's coverage may name very many stations."""
 OTHER_PAGE: Final = 2_000
+OPTIONS: Final = ("validator", "validationLevel", "validationAction", "viewOn", "pipeline")
+"""What `create` takes of what the server tells of a collection: DocumentDB tells autoIndexId, and does not take it."""
 RAW: Final = bson.CodecOptions(document_class=RawBSONDocument)
 
 
@@ -94,10 +96,8 @@ class MongoArchive:
             if name in COLLECTIONS or name == VIEW:
                 indexes = [] if name == VIEW else [_plain_index(index) for index in database[name].list_indexes()]
                 kept = [index for index in indexes if index["name"] != "_id_"]
-                found[name] = {
-                    "options": item.get("options", {}),
-                    "indexes": sorted(kept, key=lambda i: str(i["name"])),
-                }
+                options = {key: item["options"][key] for key in OPTIONS if key in item.get("options", {})}
+                found[name] = {"options": options, "indexes": sorted(kept, key=lambda index: str(index["name"]))}
         # A view stands on a collection, which has to be made first.
         return {name: made for name, made in found.items() if name != VIEW} | {
             name: made for name, made in found.items() if name == VIEW
