@@ -1,6 +1,6 @@
 """What a day costs when all reports are embedded in the station's document, up to the server's refusal at 16 MB.
 
-    python -m benchmarks.embedded_curve [--mongodb URI] [--quick] [--keep FILE]    measures (three minutes)
+    python -m benchmarks.embedded_curve [--mongodb URI] [--quick] [--keep FILE]    measures (two to four minutes)
     python -m benchmarks.embedded_curve --draw PNG                                 draws what was kept
 
 Day after day the same 288 reports go into either design: appended to the station's document by one `$push`, or saved as
@@ -41,7 +41,7 @@ from benchmarks.weather import FIRST_DAY
 KEPT: Final = ROOT / "benchmarks" / "embedded_curve.csv"
 STATION: Final = "EMBEDDED"
 YEAR: Final = 365
-ROUNDS: Final = 3
+ROUNDS: Final = 5
 EVERY: Final = 5
 """Days between two measurements of reads."""
 READS: Final = 7

@@ -114,7 +114,7 @@ def _texts(figure: Figure, notes: Sequence[str]) -> None:
         write(x + 0.32, y, text, 8.5, INK)
     write(WIDTH - RIGHT, HEIGHT - 0.78, "above the panels: size of the station’s document", 8.5, MUTED, ha="right")
     how = (
-        "Dots: an insert of each day, seven reads of every fifth day, medians of three rounds; lines: running medians. "
+        "Dots: an insert of each day, seven reads of every fifth day, medians of five rounds; lines: running medians. "
         "Majority writes, journaled, to a replica set of three members on one machine."
     )
     write(LEFT, 0.34, how, SMALL, MUTED)

@@ -32,7 +32,8 @@ def answers(folder: Path) -> pd.DataFrame:
     """All rows of all answers, as numbers."""
     parts = []
     for path in sorted(folder.glob("*.json")):
-        hourly = json.loads(path.read_text(encoding="utf-8"))["hourly"]
+        # The simulator's truth.json lies beside its exports, and is no answer.
+        hourly = json.loads(path.read_text(encoding="utf-8")).get("hourly", {})
         parts += [pd.json_normalize(rows) for station, rows in hourly.items() if not station.startswith("_")]
     table = pd.concat(parts, ignore_index=True)
     for name in table.columns.difference(["id_station", "dh_utc"]):

@@ -14,8 +14,9 @@ from pymongo import MongoClient
 import barograph
 from barograph.query import Query
 from barograph.store import open_store
+from benchmarks.embedded_curve import KEPT, kept
 from tests.docs.console import Session, hold
-from tests.docs.pages import DOCS, Block, blocks
+from tests.docs.pages import DOCS, Block, blocks, cells
 from tests.support.mongosh_shell import Mongosh, MongoshMissing, find_mongosh
 
 PAGE: Final = DOCS / "mongodb.md"
@@ -124,6 +125,26 @@ def test_mongosh_says_what_barograph_says(mongosh: Mongosh, mongo_url: str) -> N
         told = mongosh.json(script("rs.status()"))
         assert told == [{"name": m["name"], "state": m["stateStr"], "health": m["health"]} for m in members]
         assert sorted(each["state"] for each in told) == ["PRIMARY", "SECONDARY", "SECONDARY"]
+
+
+def test_the_figures_of_the_embedded_design_are_those_of_its_curve() -> None:
+    """The table is the medians of the run that the picture shows, and the refusal is where that run met it."""
+    curve, notes = kept(KEPT)
+    rows = cells(PAGE, "| the document, MB |")
+    assert len(rows) == 6
+    for days, *shown in rows:
+        first, last = map(int, days.split("–"))
+        medians = curve.filter(pl.col("day").is_between(first, last)).select(pl.exclude("day").median()).row(0)
+        size, embedded_insert, embedded_read, insert, read = medians
+        for text, value in zip(shown, (size, embedded_insert, insert, embedded_read, read), strict=True):
+            if value is None:
+                assert text in ("–", "refused"), days
+            else:
+                unit = 0.1 ** len(text.partition(".")[2])
+                assert float(text) == pytest.approx(value, abs=0.51 * unit), days
+    refused = int(curve.filter(pl.col("embedded_insert_ms").is_null())["day"][0])
+    assert rows[-1][0] == f"{refused}–365"
+    assert f"refused on day {refused}: " in notes[-1]
 
 
 @SLOW

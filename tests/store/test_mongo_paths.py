@@ -253,7 +253,7 @@ def test_every_path_uses_an_index_and_every_index_is_used(
 
 
 def test_counting_reads_no_document(store: MongoStore, listener: Listener, mongo_url: str) -> None:
-    """Summaries, and what a rebuild deletes, are counted in the index alone: a day has 40 kB."""
+    """Summaries, and what a rebuild deletes, are counted in the index alone: a day has 55 kB."""
     fill(store)
     listener.sent.clear()
     store.refresh_summaries(STATIONS)
