@@ -27,6 +27,7 @@ from pymongo import MongoClient
 from barograph.errors import StoreUnavailable
 from barograph.faces.cli.main import root
 from barograph.landing import land, open_landing
+from barograph.ops.mongod import Mongod
 from barograph.ops.replica import replica_status
 from barograph.store.mongo import MongoStore
 from barograph.store.sqlite import SqliteStore
@@ -128,9 +129,9 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Landed:
 
 
 @pytest.fixture(scope="module")
-def members(mongod: Path) -> Iterator[ReplicaSet]:
+def members(mongod: Mongod) -> Iterator[ReplicaSet]:
     """Three members that may be killed."""
-    with ReplicaSet(mongod) as running:
+    with ReplicaSet(mongod.path) as running:
         yield running
 
 
@@ -145,9 +146,9 @@ def whole(members: ReplicaSet) -> Iterator[ReplicaSet]:
 
 
 @pytest.fixture(scope="module")
-def proxied(mongod: Path) -> Iterator[ReplicaSet]:
+def proxied(mongod: Mongod) -> Iterator[ReplicaSet]:
     """Three members, each behind a proxy."""
-    with ReplicaSet(mongod, proxied=True) as running:
+    with ReplicaSet(mongod.path, proxied=True) as running:
         yield running
 
 

@@ -169,7 +169,7 @@ def test_a_creation_that_was_broken_off_is_completed(mongo_url: str) -> None:
         assert {*VALIDATORS, "report_rows"} <= {*client.get_default_database().list_collection_names()}
 
 
-def test_logs_expire_when_asked(store_url: str, request: pytest.FixtureRequest) -> None:
+def test_logs_expire_when_asked(store_url: str) -> None:
     """Entries older than so many days go, younger ones stay; MongoDB has a TTL index that follows the setting."""
     now = utc_now()
     entries = [LogEntry(str(age), now - timedelta(days=age), "info", "m") for age in (1, 9, 40)]
@@ -185,9 +185,6 @@ def test_logs_expire_when_asked(store_url: str, request: pytest.FixtureRequest) 
                     expiry = {index["name"]: index.get("expireAfterSeconds") for index in logs.list_indexes()}
                     assert expiry.get("expiry") == seconds
                 assert store.schema() == Schema(VERSION)
-            servers: ReplicaSet = request.getfixturevalue("replica_set")
-            with MongoClient[dict[str, Any]](servers.uri) as client:
-                client.admin.command({"setParameter": 1, "ttlMonitorSleepSecs": 1})
         store.expire_logs(30)
         deadline = time.monotonic() + 60
         while len(store.logs(LogQuery())) > 2:

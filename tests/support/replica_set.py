@@ -166,7 +166,9 @@ class ReplicaSet:
         }
         command = [str(self.mongod), *(str(part) for option in options.items() for part in option if part != "")]
         command += ["--logappend", "--nounixsocket", "--setParameter", "diagnosticDataCollectionEnabled=false"]
-        command += ["--setParameter", "enableTestCommands=1"]  # for configureFailPoint
+        # For configureFailPoint; and a second in the place of a minute between two looks for what has expired.
+        for parameter in ("enableTestCommands=1", "ttlMonitorSleepSecs=1"):
+            command += ["--setParameter", parameter]
         # Asked to end, a member would first wait 15 s for others to notice.
         command += ["--setParameter", "shutdownTimeoutMillisForSignaledShutdown=100"]
         member.process = subprocess.Popen(
