@@ -6,130 +6,149 @@ accepted, and nothing ever arrives. As with TCP itself nothing is lost: what was
 
 from __future__ import annotations
 
-import asyncio
+import select
 import socket
 import struct
 import threading
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Final, Self
 
-T = TypeVar("T")
 CHUNK: Final = 256 * 1024
+POLL: Final = 0.1
+"""Seconds after which a thread that waits looks whether it is still wanted."""
+CONNECT_SECONDS: Final = 5.0
 HARD_CLOSE: Final = struct.pack("ii", 1, 0)
 """SO_LINGER of 0 s: the other side gets a reset."""
 
 
 class TcpProxy:
-    """From a port of its own to `target`, in a thread of its own; it forwards until told otherwise."""
+    """From a port of its own to `target`, as a context manager; it forwards until told otherwise."""
 
     def __init__(self, target: int) -> None:
         self.target = target
         self.port = 0
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="tcp-proxy", daemon=True)
-        self._server: asyncio.Server | None = None
-        self._flowing = asyncio.Event()
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._pumps: set[asyncio.Task[None]] = set()
+        self._flowing = threading.Event()
+        self._listening: _Listening | None = None
 
     def __enter__(self) -> Self:
-        self._thread.start()
-        self._do(self._forward)
+        self.forward()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._do(self._refuse)
-        self._do(self._settle)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        self.refuse()
 
     def forward(self) -> None:
         """Everything passes, also what was held."""
-        self._do(self._forward)
+        self._listen()
+        self._flowing.set()
 
     def swallow(self) -> None:
         """Nothing passes any more, on new connections and on those that exist, and nobody is told."""
-        self._do(self._swallow)
+        self._listen()
+        self._flowing.clear()
 
     def refuse(self) -> None:
         """Every connection is reset, and new ones are refused."""
-        self._do(self._refuse)
+        if self._listening is not None:
+            self._listening.end()
+            self._listening = None
 
-    def _do(self, action: Callable[[], Awaitable[T]]) -> T:
-        async def done() -> T:
-            return await action()
+    def _listen(self) -> None:
+        if self._listening is None:
+            self._listening = _Listening(self.port, self.target, self._flowing)
+            self.port = self._listening.port
 
-        return asyncio.run_coroutine_threadsafe(done(), self._loop).result(timeout=30)
 
-    async def _forward(self) -> None:
-        await self._listen()
-        self._flowing.set()
+class _Listening:
+    """A port that is open, and the connections that came through it, each with a thread for either direction."""
 
-    async def _swallow(self) -> None:
-        await self._listen()
-        self._flowing.clear()
+    def __init__(self, port: int, target: int, flowing: threading.Event) -> None:
+        self._socket = socket.create_server(("127.0.0.1", port), backlog=128)
+        self.port: int = self._socket.getsockname()[1]
+        self._target, self._flowing = target, flowing
+        self._ended = threading.Event()
+        self._changing = threading.Lock()
+        self._open: set[socket.socket] = set()
+        self._connections: list[threading.Thread] = []
+        self._acceptor = threading.Thread(target=self._accept, name="tcp-proxy", daemon=True)
+        self._acceptor.start()
 
-    async def _refuse(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-        for writer in self._writers:
-            sock: socket.socket = writer.get_extra_info("socket")
-            with suppress(OSError):
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, HARD_CLOSE)
-            writer.transport.abort()
-        for pump in self._pumps:
-            pump.cancel()
-        await asyncio.gather(*self._pumps, return_exceptions=True)
-        self._writers.clear()
+    def end(self) -> None:
+        """Close the port and reset every connection; no thread is left."""
+        self._ended.set()
+        self._acceptor.join()
+        self._socket.close()
+        with self._changing:
+            for sock in self._open:
+                with suppress(OSError):
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, HARD_CLOSE)
+                    # Wakes a thread that waits for the other side to take more.
+                    sock.shutdown(socket.SHUT_RDWR)
+        for connection in self._connections:
+            connection.join()
 
-    async def _settle(self) -> None:
-        """Let what was aborted be closed before the loop is."""
-        for _ in range(5):
-            await asyncio.sleep(0)
+    def _accept(self) -> None:
+        while not self._ended.is_set():
+            if _readable(self._socket):
+                near, _ = self._socket.accept()
+                thread = threading.Thread(target=self._connect, args=(near,), name="tcp-proxy", daemon=True)
+                self._connections = [*(known for known in self._connections if known.is_alive()), thread]
+                thread.start()
 
-    async def _listen(self) -> None:
-        if self._server is None:
-            self._server = await asyncio.start_server(
-                self._accept, "127.0.0.1", self.port, limit=CHUNK, reuse_address=True
-            )
-            self.port = self._server.sockets[0].getsockname()[1]
+    def _connect(self, near: socket.socket) -> None:
+        with self._owned(near), suppress(OSError):
+            if self._passes():
+                far = socket.create_connection(("127.0.0.1", self._target), timeout=CONNECT_SECONDS)
+                far.settimeout(None)
+                with self._owned(far):
+                    back = threading.Thread(target=self._pump, args=(far, near), name="tcp-proxy", daemon=True)
+                    back.start()
+                    self._pump(near, far)
+                    back.join()
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
-        self._pump_in_task(self._connect(reader, writer))
-
-    def _pump_in_task(self, work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._pumps.add(task)
-        task.add_done_callback(self._pumps.discard)
-
-    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await self._flowing.wait()
+    @contextmanager
+    def _owned(self, sock: socket.socket) -> Iterator[None]:
+        with self._changing:
+            self._open.add(sock)
         try:
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target, limit=CHUNK)
-        except OSError:
-            self._close(writer)
-            return
-        self._writers.add(far_writer)
-        self._pump_in_task(self._pump(reader, far_writer))
-        self._pump_in_task(self._pump(far_reader, writer))
+            yield
+        finally:
+            with self._changing:
+                self._open.discard(sock)
+                sock.close()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        """One direction, until its source has no more to say or the port is closed."""
         with suppress(OSError):
-            while data := await reader.read(CHUNK):
-                await self._flowing.wait()
-                writer.write(data)
-                await writer.drain()
-        await self._flowing.wait()
-        self._close(writer)
+            while not self._ended.is_set():
+                if not _readable(source):
+                    continue
+                data = source.recv(CHUNK)
+                if not self._passes():
+                    return
+                if not data:
+                    sink.shutdown(socket.SHUT_WR)
+                    return
+                sink.sendall(data)
+        # The other direction has nobody to talk to.
+        with suppress(OSError):
+            source.shutdown(socket.SHUT_RDWR)
+            sink.shutdown(socket.SHUT_RDWR)
 
-    def _close(self, writer: asyncio.StreamWriter) -> None:
-        self._writers.discard(writer)
-        with suppress(OSError, RuntimeError):
-            writer.close()
+    def _passes(self) -> bool:
+        """Wait until what was read may be passed on; False when the port was closed meanwhile."""
+        while not self._ended.is_set():
+            if self._flowing.wait(POLL):
+                return True
+        return False
+
+
+def _readable(sock: socket.socket) -> bool:
+    """Whether something has come, waiting a moment for it. `poll` knows no greatest descriptor, as `select` does."""
+    waiting = select.poll()
+    waiting.register(sock, select.POLLIN)
+    return bool(waiting.poll(POLL * 1000))
