@@ -171,11 +171,7 @@ def kill_primaries(servers: ReplicaSet, job: Future[Any], struck: threading.Sema
 
 
 def test_the_primary_is_killed_three_times(
-    whole: ReplicaSet,
-    large: Landed,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    record_property: Callable[[str, object], None],
+    whole: ReplicaSet, large: Landed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SIGKILL of the primary at three random instants of an ingest: it completes by itself, and the record is the same.
 
@@ -200,7 +196,6 @@ def test_the_primary_is_killed_three_times(
     waits = report.store_waits
     assert waits.calls >= KILLS
     assert SHORTEST_ELECTION < waits.longest_s <= waits.total_s
-    record_property("longest_write_pause_s", waits.longest_s)
     warning = f"the store could not be written for {waits.longest_s:.1f} s ({waits.reason}); "
     warning += f"{waits.calls} calls waited for it, {waits.total_s:.1f} s in all"
     assert warned_of_waiting(place) == [warning]
