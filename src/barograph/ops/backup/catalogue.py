@@ -84,14 +84,14 @@ class Backups:
 
     def _listed(self, backup_id: str, entries: list[Entry]) -> Listed:
         size = sum(entry.size for entry in entries)
-        names = {entry.key.rpartition("/")[2] for entry in entries}
-        if MANIFEST not in names:
+        if not is_whole(entries):
             return Listed(backup_id, size, None, "not whole: it was broken off, or is being made")
         try:
             manifest = self.manifest(backup_id)
         except BackupError as error:
             return Listed(backup_id, size, None, error.what)
-        return Listed(backup_id, size, manifest, None, self.drilled(backup_id) if DRILL in names else None)
+        drilled = self.drilled(backup_id) if _holds(entries, DRILL) else None
+        return Listed(backup_id, size, manifest, None, drilled)
 
     def drilled(self, backup_id: str) -> dict[str, Any] | None:
         """What the last drill of a backup found; None where that cannot be read."""
@@ -123,10 +123,19 @@ class Backups:
             if backup_id not in known:
                 raise BackupError(f"no backup {backup_id!r}", where=self.url, hint="`barograph backup list` shows them")
             return backup_id
-        whole = [name for name, entries in known.items() if any(e.key.endswith(f"/{MANIFEST}") for e in entries)]
+        whole = [name for name, entries in known.items() if is_whole(entries)]
         if not whole:
             raise BackupError("there is no backup", where=self.url, hint="`barograph backup create` makes one")
         return whole[-1]
+
+
+def is_whole(entries: list[Entry]) -> bool:
+    """Whether these objects of one backup are all of it: its manifest, which is written last, is among them."""
+    return _holds(entries, MANIFEST)
+
+
+def _holds(entries: list[Entry], name: str) -> bool:
+    return any(entry.key.endswith(f"/{name}") for entry in entries)
 
 
 def open_backups(url: str) -> Backups:

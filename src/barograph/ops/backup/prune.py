@@ -8,7 +8,7 @@ from typing import Final
 
 from barograph.config import Retention
 from barograph.model import utc_now
-from barograph.ops.backup.catalogue import MANIFEST, Backups, instant_of
+from barograph.ops.backup.catalogue import MANIFEST, Backups, instant_of, is_whole
 
 UNDER_WAY: Final = timedelta(days=1)
 """A backup without a manifest that is younger than this may still be being made."""
@@ -39,7 +39,7 @@ def prune(backups: Backups, retention: Retention, *, dry_run: bool = False) -> t
     The manifest goes first, so that a removal that is killed leaves what the next one takes for broken off.
     """
     contents = backups.contents()
-    whole = [name for name, entries in contents.items() if any(e.key.endswith(f"/{MANIFEST}") for e in entries)]
+    whole = [name for name, entries in contents.items() if is_whole(entries)]
     stay = kept(whole, retention)
     now = utc_now()
     stay |= {name for name in contents if name not in whole and now - instant_of(name) < UNDER_WAY}
