@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from textwrap import dedent
 from typing import Any, Final
@@ -19,7 +20,7 @@ from typing import Any, Final
 import click
 
 from barograph import errors
-from barograph.config import ENVIRONMENT, TABLES
+from barograph.config import ENVIRONMENT, SOURCE_KINDS, TABLES, SourceKind
 from barograph.faces.cli.command import CommandGroup
 from barograph.faces.cli.main import SECTIONS, root
 from barograph.variables import VARIABLES
@@ -66,6 +67,20 @@ def _default(value: Any) -> str:
     return code(str(value).lower() if isinstance(value, bool) else f'"{value}"' if isinstance(value, str) else value)
 
 
+def kinds() -> str:
+    """Every kind of source."""
+    return table(("source", "what it reads"), [(code(name), kind.summary) for name, kind in SOURCE_KINDS.items()])
+
+
+def kind_settings(kind: SourceKind) -> str:
+    """The settings that only connections of one kind have."""
+    rows = [
+        (code(key), option.kind.__name__.lower(), _default(option.default), option.help)
+        for key, option in kind.options.items()
+    ]
+    return table(("setting", "type", "default", "meaning"), rows)
+
+
 def environment() -> str:
     """Every BAROGRAPH_* variable."""
     return table(("variable", "meaning"), [(code(name), meaning) for name, meaning in ENVIRONMENT.items()])
@@ -105,6 +120,8 @@ TABLE_OF: Final[dict[str, Callable[[], str]]] = {
     "variables": variables,
     "source-columns": source_columns,
     "errors": error_tree,
+    "source-kinds": kinds,
+    **{f"settings-{name}": partial(kind_settings, kind) for name, kind in SOURCE_KINDS.items()},
 }
 
 
@@ -136,7 +153,7 @@ def _help(command: click.Command, context: click.Context) -> str:
 def pages() -> dict[Path, str]:
     """Every page that is made, or has a table that is, with the text that it should have."""
     found = {DOCS / "commands.md": commands()}
-    for path in sorted(DOCS.glob("*.md")):
+    for path in sorted([*DOCS.glob("*.md"), *DOCS.glob("sources/*.md")]):
         text = path.read_text(encoding="utf-8")
         if path not in found and MARK.search(text):
             found[path] = MARK.sub(lambda match: f"{match[1]}\n{TABLE_OF[match[2]]()}\n{match[3]}", text)

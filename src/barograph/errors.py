@@ -5,6 +5,7 @@
     ├── ConfigError             barograph.toml or the environment is wrong               (final, exit 2)
     ├── SourceError             a source cannot be read                                  (exit 1 or 3)
     │   ├── SourceUnavailable   it did not answer, or answered 5xx/429                   (retryable)
+    │   ├── SyncStopped         the sync was asked to stop, or is under way elsewhere    (retryable)
     │   └── SourceRefused       it answered, but not with data (404, HTML, bad token)    (final)
     ├── FormatError             bytes are not what their name or their source promises   (final)
     │   └── LimitExceeded       an archive, workbook, object or line beyond its limit    (final)
@@ -61,6 +62,12 @@ class SourceError(BarographError):
 
 class SourceUnavailable(SourceError):
     """The source did not answer, or answered that it cannot serve now."""
+
+    retryable = True
+
+
+class SyncStopped(SourceError):
+    """The sync was asked to stop before its end, or another process is at it."""
 
     retryable = True
 

@@ -191,11 +191,14 @@ class LedgerEntry:
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """What one connection's sync did. status: "landed", "unchanged" or "failed"."""
+    """What one connection's sync did. status: "landed", "unchanged", "failed", or "skipped" (under way elsewhere).
+
+    A failed sync may have landed records: an incremental one keeps what lies before its last state.
+    """
 
     connection: str
     stream: str
-    status: Literal["landed", "unchanged", "failed"]
+    status: Literal["landed", "unchanged", "failed", "skipped"]
     started: datetime
     finished: datetime
     records: int = 0

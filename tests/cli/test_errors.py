@@ -73,7 +73,7 @@ def test_reading_makes_no_file(tmp_path: Path) -> None:
 def broken(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the job fail in a way that nobody foresaw."""
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise error
 
     monkeypatch.setattr("barograph.pipeline.run", fail)

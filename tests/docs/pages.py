@@ -10,7 +10,12 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 DOCS: Final = ROOT / "docs"
-PAGES: Final = (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md")))
+PAGES: Final = (
+    ROOT / "README.md",
+    ROOT / "CHANGELOG.md",
+    *sorted(DOCS.glob("*.md")),
+    *sorted(DOCS.glob("sources/*.md")),
+)
 
 _FENCE: Final = re.compile(r"^```([\w-]*)\s*$")
 _NOT_RUN: Final = re.compile(r"<!-- not run: (.+) -->")

@@ -14,7 +14,7 @@ import click
 import pytest
 
 import barograph
-from barograph.config import ENVIRONMENT, TABLES
+from barograph.config import ENVIRONMENT, SOURCE_KINDS, TABLES
 from barograph.errors import BarographError
 from barograph.faces.cli.cluster import EXIT_CODES as CLUSTER_CODES
 from barograph.faces.cli.command import BROKEN_PIPE, INTERRUPTED
@@ -79,6 +79,17 @@ def test_every_setting_is_documented() -> None:
     assert found == {(table, key) for table, options in TABLES.items() for key in options}
     said = [row[2] for row in rows.values()]
     assert said == [option.help for options in TABLES.values() for option in options.values()]
+
+
+def test_every_kind_of_source_is_documented() -> None:
+    """Each kind has its line in the overview, and the settings that only it has in a table of some page."""
+    rows = {row[0].strip("`"): row[1] for row in cells(DOCS / "sources.md", "| source | what it reads |")}
+    assert rows == {name: kind.summary for name, kind in SOURCE_KINDS.items()}
+    for name, kind in SOURCE_KINDS.items():
+        if kind.options:
+            page = next(page for page in PAGES if f"<!-- generated: settings-{name} -->" in page.read_text("utf-8"))
+            said = {(row[0].strip("`"), row[3]) for row in cells(page, "| setting | type |")}
+            assert said >= {(key, option.help) for key, option in kind.options.items()}, name
 
 
 def test_every_environment_variable_is_documented() -> None:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from barograph.errors import FormatError, LandingError, LimitExceeded
 from barograph.landing import LandingZone, land, open_landing, open_object
-from barograph.landing import write as write_module
+from barograph.landing import spool as spool_module
 from barograph.landing.layout import parse_key
 
 NOW = datetime(2026, 11, 23, 0, 0, 0, 123000, tzinfo=UTC)
@@ -112,7 +112,7 @@ def test_a_crash_while_landing_leaves_the_previous_generation_whole(
     zone: LandingZone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the new generation's second part missing, the old objects stand, and the next sync lands all of it."""
-    monkeypatch.setattr(write_module, "PART_BYTES", 200)
+    monkeypatch.setattr(spool_module, "PART_BYTES", 200)
     many = [{"n": number} for number in range(20)]
     first = land(zone, "s", many, started=NOW)
     assert len(first.objects) > 2

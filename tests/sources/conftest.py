@@ -12,7 +12,7 @@ import pytest
 
 from barograph.config import Connection, Limits
 from barograph.messages import Log, Message, Record
-from barograph.sources import open_source
+from barograph.sources import Access, ReadRequest, open_source
 from tests.support.http_server import HttpServer
 
 LIMITS = Limits(http_timeout=5, http_retries=0, source_mib=4, unpacked_mib=16)
@@ -34,8 +34,8 @@ def read() -> Read:
     """All messages of the source of a kind and url, by the package's one door."""
 
     def read(source: str, url: str | Path, *, first_day: date | None = None, **limits: Any) -> list[Message]:
-        connection = Connection("test", source, str(url), "test", station="ST1", first_day=first_day)
-        return list(open_source(connection, replace(LIMITS, **limits)).read())
+        connection = Connection("test", source, str(url), "test", station="ST1", options={"first_day": first_day})
+        return list(open_source(connection, Access(replace(LIMITS, **limits))).read(ReadRequest()))
 
     return read
 

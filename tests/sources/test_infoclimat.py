@@ -11,7 +11,7 @@ import pytest
 
 from barograph.config import Connection, Limits
 from barograph.errors import ConfigError, FormatError, LimitExceeded, SourceRefused
-from barograph.sources import open_source
+from barograph.sources import Access, ReadRequest, open_source
 from tests.sources.conftest import Read, logs, records
 from tests.support.http_server import HttpServer, Reply, html, plain
 
@@ -191,7 +191,7 @@ def test_a_large_bad_answer_yields_nothing(
     """It is checked to its end before its first piece is handed on."""
     path = saved(spoil(_big(24_000)))
     assert path.stat().st_size > 32 << 20
-    messages = open_source(Connection("c", KIND, str(path), "c"), Limits(source_mib=128)).read()
+    messages = open_source(Connection("c", KIND, str(path), "c"), Access(Limits(source_mib=128))).read(ReadRequest())
     with pytest.raises(error, match=why):
         next(messages)
 

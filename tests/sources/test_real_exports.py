@@ -10,7 +10,7 @@ import orjson
 
 from barograph.config import load
 from barograph.messages import Record
-from barograph.sources import open_source
+from barograph.sources import Access, ReadRequest, open_source
 from tests.support.real import real_file, requires_real
 
 pytestmark = requires_real
@@ -23,7 +23,7 @@ COUNTS = {
 
 def _read(name: str) -> list[dict[str, Any]]:
     settings = load(real_file("barograph.toml"), environ={})
-    messages = list(open_source(settings.connections[name], settings.limits).read())
+    messages = list(open_source(settings.connections[name], Access(settings.limits)).read(ReadRequest()))
     assert all(isinstance(message, Record) for message in messages)
     return [message.data for message in messages if isinstance(message, Record)]
 

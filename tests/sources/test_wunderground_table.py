@@ -11,7 +11,7 @@ import pytest
 from barograph.config import Connection
 from barograph.errors import FormatError, LimitExceeded, SourceRefused, SourceUnavailable
 from barograph.messages import Log
-from barograph.sources import open_source
+from barograph.sources import Access, ReadRequest, open_source
 from tests.formats.workbooks import HEADER, ROW, day_table, workbook
 from tests.sources.conftest import LIMITS, Read, logs, records
 from tests.support.http_server import CONTENT_TYPES, FAILING, HttpServer, Reply, html
@@ -49,7 +49,7 @@ def test_records_are_airbytes_and_know_their_place(read: Read, saved: Any) -> No
 
 def test_the_source_is_lazy_and_speaks_only_when_asked(read: Read, tmp_path: Path) -> None:
     """Nothing is fetched when a source is opened; the failure comes with the first message."""
-    messages = open_source(Connection("c", KIND, str(tmp_path / "x.xlsx"), "c"), LIMITS).read()
+    messages = open_source(Connection("c", KIND, str(tmp_path / "x.xlsx"), "c"), Access(LIMITS)).read(ReadRequest())
     with pytest.raises(SourceRefused, match="No such file"):
         next(messages)
 

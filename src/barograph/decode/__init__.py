@@ -20,7 +20,7 @@ def decode_object(item: LandedObject, opener: Opener, context: DecodeContext) ->
 
     Raises FormatError where the object as a whole cannot be read; pieces that were given before are good.
     """
-    return DECODERS[context.source](item, opener, context)
+    return DECODERS[context.decoder](item, opener, context)
 
 
 __all__ = ["DECODERS", "DecodeContext", "Decoded", "Decoder", "Opener", "decode_object"]

@@ -9,6 +9,7 @@ from datetime import date, datetime
 import polars as pl
 
 from barograph.frame import REPORT_SCHEMA
+from barograph.mapping import TableMapping
 from barograph.model import LandedObject, Note, Rejection, Station
 
 
@@ -16,10 +17,11 @@ from barograph.model import LandedObject, Note, Rejection, Station
 class DecodeContext:
     """What the configuration knows and an object does not say."""
 
-    source: str
+    decoder: str
     station: Station | None = None
     stations: Mapping[str, Station] = field(default_factory=dict)
     first_day: date | None = None
+    mapping: TableMapping | None = None
     record_mib: int = 64
     unpacked_mib: int = 512
 

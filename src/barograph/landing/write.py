@@ -1,40 +1,37 @@
 """Writing to the landing zone: Airbyte's layout, write-once, a new generation only when the content changed.
 
-The records of a sync are spooled to a local temporary file first. Nothing is landed before the source has finished,
-so a source that fails half-way leaves no trace; nothing that stands is ever overwritten or removed, so a crash while
-landing leaves the previous generation whole. The manifest is written last and marks the generation complete; parts
+The records of a sync are spooled to a local temporary file first. Nothing of a full refresh is landed before the source
+has finished, so a source that fails half-way leaves no trace; an incremental sync lands batch by batch, each up to a
+state of the source. Nothing that stands is ever overwritten or removed, so a crash while landing leaves the previous
+generation whole. The manifest is written last and marks the generation, or the batch with its state, complete; parts
 without one (from such a crash) hold true rows and do no harm: reports are merged idempotently, and the next sync
-writes the generation again.
+writes them again.
 """
 
 from __future__ import annotations
 
 import gzip
-import hashlib
-import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import time
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from tempfile import SpooledTemporaryFile
-from typing import IO, TYPE_CHECKING, Any, Final
-
-import orjson
+from typing import TYPE_CHECKING, Any, Final
 
 from barograph.errors import LandingError
-from barograph.landing.layout import manifest_folder, manifest_key, object_key
-from barograph.model import epoch_ms, from_epoch_ms, iso
+from barograph.landing.layout import object_key
+from barograph.landing.manifest import Manifest, Mode, newest_manifest
+from barograph.landing.spool import Envelope, Mark, Spool
+from barograph.model import epoch_ms, from_epoch_ms
 
 if TYPE_CHECKING:
     from barograph.landing.zone import LandingZone
 
-PART_BYTES: Final = 64 * 1024 * 1024
-SPOOL_BYTES: Final = 16 * 1024 * 1024
-_CSV_HEADER: Final = (
-    b'"_airbyte_raw_id","_airbyte_extracted_at","_airbyte_meta","_airbyte_generation_id","_airbyte_data"\r\n'
-)
+BATCH_BYTES: Final = 64 * 1024 * 1024
+BATCH_SECONDS: Final = 60.0
+"""An incremental batch is landed at the first state after so many bytes or seconds: what a kill costs at most."""
+
 _CLASHES: Final = 10
-# JSON numbers above 2**53 lose digits in most readers, and a float that large is not "an integer by accident".
-_EXACT: Final = float(2**53)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,101 +55,189 @@ def land(
     compression: str = "none",
 ) -> Landed:
     """Land a full refresh of `stream`, unless the newest complete generation holds the same records already."""
-    extension = format + (".gz" if compression == "gzip" else "")
-    with SpooledTemporaryFile(max_size=SPOOL_BYTES) as spool:
-        digest, count = _spool(records, spool)
-        last = _newest_manifest(zone, stream)
-        if (
-            last is not None
-            and last["digest"] == digest
-            and last["extension"] == extension
-            and _whole(zone, stream, last)
-        ):
-            return Landed(False, last["generation_id"], tuple(last["objects"]), count, 0)
-        generation = 1 if last is None else last["generation_id"] + 1
+    with closing(StreamWriter(zone, stream, started=started, format=format, compression=compression)) as writer:
+        for record in records:
+            writer.add(record)
+        return writer.finish()
+
+
+class StreamWriter:
+    """One sync's writing to one stream: records go in, and are landed whole or up to a state.
+
+    A full refresh lands everything at `finish`, as a new generation, if it is not what the newest one holds. An
+    incremental sync lands what lies before a `checkpoint`, beside what stands, and the state in the same manifest; a
+    checkpoint lands at once where enough has come together, else with a later one or at `finish`. `settle` ends a sync
+    that broke off: what lies before the last checkpoint is landed, the rest is dropped.
+
+    Every method raises LandingError; `add` also where the temporary folder is full.
+    """
+
+    def __init__(
+        self,
+        zone: LandingZone,
+        stream: str,
+        *,
+        started: datetime,
+        format: str = "jsonl",  # noqa: A002 - the setting's name
+        compression: str = "none",
+    ) -> None:
+        self._zone, self._stream, self._started = zone, stream, started
+        self._extension = format + (".gz" if compression == "gzip" else "")
+        self._last = newest_manifest(zone, stream)
+        self._sync_id = 1 if self._last is None else self._last.sync_id + 1
+        self._spool = Spool()
+        self._pending: tuple[dict[str, Any], Mark] | None = None
+        self._since = time.monotonic()
+        self._landed: list[Landed] = []
+        self.incremental = False
+
+    @property
+    def state(self) -> dict[str, Any] | None:
+        """What the source said at the end of what is landed."""
+        return None if self._last is None else self._last.state
+
+    def add(self, record: dict[str, Any]) -> None:
+        """Take a record."""
+        self._spool.add(record)
+
+    def checkpoint(self, state: dict[str, Any]) -> None:
+        """Everything so far belongs to `state`; from here on the sync is incremental."""
+        self.incremental = True
+        self._pending = state, self._spool.mark()
+        if self._spool.size >= BATCH_BYTES or time.monotonic() - self._since >= BATCH_SECONDS:
+            self._commit()
+
+    def finish(self) -> Landed:
+        """The source has said everything; what it all came to."""
+        if not self.incremental:
+            return self._refresh()
+        if self._pending is not None or self._spool.count:
+            # Records behind the last state stand whole; the source will say them again.
+            state = self._pending[0] if self._pending is not None else self.state
+            self._pending = state or {}, self._spool.mark()
+            self._commit()
+        return self._sum()
+
+    def settle(self) -> Landed:
+        """The source broke off."""
+        if self._pending is not None:
+            self._spool.cut(self._pending[1])
+            self._commit()
+        return self._sum()
+
+    def close(self) -> None:
+        """Drop what is not landed."""
+        self._spool.close()
+
+    def _sum(self) -> Landed:
+        generation = 0 if self._last is None else self._last.generation_id
+        return Landed(
+            any(landed.changed for landed in self._landed),
+            generation,
+            tuple(key for landed in self._landed for key in landed.objects),
+            sum(landed.records for landed in self._landed),
+            sum(landed.bytes for landed in self._landed),
+        )
+
+    def _refresh(self) -> Landed:
+        last, mark = self._last, self._spool.mark()
+        if last is not None and last.mode == "full_refresh" and self._stands(last, mark):
+            return Landed(False, last.generation_id, last.objects, mark.count, 0)
+        generation = 1 if last is None else last.generation_id + (last.mode != "reset")
+        return self._land(mark, generation, "full_refresh", None)
+
+    def _commit(self) -> None:
+        assert self._pending is not None  # noqa: S101 - the callers have just looked
+        state, mark = self._pending
+        last = self._last
+        generation = 1 if last is None else last.generation_id + (last.mode == "full_refresh")
+        if last is not None and last.mode == "incremental" and (not mark.count or self._stands(last, mark)):
+            if state != last.state:
+                self._put(replace(last, state=state, sync_id=self._sync_id))
+            self._landed.append(Landed(False, generation, (), mark.count, 0))
+        else:
+            self._landed.append(self._land(mark, generation, "incremental", state))
+        self._pending = None
+        self._spool.clear()
+        self._since = time.monotonic()
+
+    def _stands(self, last: Manifest, mark: Mark) -> bool:
+        """Whether the newest manifest holds these very records, and its objects still stand."""
+        same = (last.digest, last.records, last.extension) == (mark.digest, mark.count, self._extension)
+        # An operator may have removed one.
+        return same and set(last.objects) <= set(self._zone.keys(_folder(self._zone, self._stream)))
+
+    def _land(self, mark: Mark, generation: int, mode: Mode, state: dict[str, Any] | None) -> Landed:
+        last_ms = None if self._last is None else self._last.extracted_at
         for _ in range(_CLASHES):
-            instant = _free_instant(zone, stream, started, None if last is None else last["extracted_at"])
-            written = _write(zone, stream, spool, instant, generation, extension)
+            instant = _free_instant(self._zone, self._stream, self._started, last_ms)
+            envelope = Envelope(instant, generation, self._sync_id, self._extension)
+            written = _write(self._zone, self._stream, self._spool.lines(), envelope)
             if written is not None:
                 break
         else:
-            raise LandingError(
-                "other syncs of this stream keep taking the same instants",
-                where=stream,
-                hint="run again, one at a time",
-            )
-    keys, size = written
-    manifest = {
-        "generation_id": generation,
-        "extracted_at": epoch_ms(instant),
-        "synced_at": iso(instant),
-        "records": count,
-        "extension": extension,
-        "digest": digest,
-        "objects": keys,
-    }
-    zone.create(manifest_key(zone.prefix, stream, instant), orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
-    return Landed(True, generation, tuple(keys), count, size)
+            raise _crowded(self._stream)
+        keys, size = written
+        made = Manifest(
+            generation, epoch_ms(instant), self._sync_id, mode, mark.count, self._extension, mark.digest, keys, state
+        )
+        self._last = made
+        made.create(self._zone, self._stream, instant)
+        return Landed(True, generation, keys, mark.count, size)
+
+    def _put(self, manifest: Manifest) -> None:
+        """A manifest without objects of its own."""
+        for _ in range(_CLASHES):
+            instant = _free_instant(self._zone, self._stream, self._started, manifest.extracted_at)
+            if manifest.create(self._zone, self._stream, instant):
+                self._last = replace(manifest, extracted_at=epoch_ms(instant))
+                return
+            manifest = replace(manifest, extracted_at=epoch_ms(instant))
+        raise _crowded(self._stream)
+
+
+def reset(zone: LandingZone, stream: str, *, started: datetime) -> bool:
+    """Forget a stream's state, so that the next sync begins anew; False where there is none. What is landed stays."""
+    last = newest_manifest(zone, stream)
+    if last is None or last.mode == "reset":
+        return False
+    instant = _free_instant(zone, stream, started, last.extracted_at)
+    made = Manifest(last.generation_id + 1, epoch_ms(instant), last.sync_id, mode="reset")
+    if not made.create(zone, stream, instant):
+        raise _crowded(stream)
+    return True
+
+
+def _crowded(stream: str) -> LandingError:
+    return LandingError(
+        "other syncs of this stream keep taking the same instants", where=stream, hint="run again, one at a time"
+    )
+
+
+def _folder(zone: LandingZone, stream: str) -> str:
+    return "/".join(filter(None, (zone.prefix, stream)))
 
 
 def _write(
-    zone: LandingZone, stream: str, spool: IO[bytes], instant: datetime, generation: int, extension: str
-) -> tuple[list[str], int] | None:
-    """Write a generation's objects; their keys and bytes, or None where a concurrent sync has taken the instant.
+    zone: LandingZone, stream: str, lines: Iterable[bytes], envelope: Envelope
+) -> tuple[tuple[str, ...], int] | None:
+    """Write a batch's objects; their keys and bytes, or None where a concurrent sync has taken the instant.
 
-    Nothing is overwritten: the whole generation is then written at another instant.
+    Nothing is overwritten: the whole batch is then written at another instant.
     """
     keys, size = [], 0
-    spool.seek(0)
-    for part, body in enumerate(_parts(spool, instant, generation, extension.removesuffix(".gz"))):
-        data = gzip.compress(body, 6, mtime=0) if extension.endswith(".gz") else body
-        key = object_key(zone.prefix, stream, instant, part, extension)
-        if not zone.create(key, data, {"ab-generation-id": str(generation)}):
+    for part, body in enumerate(envelope.parts(lines)):
+        data = gzip.compress(body, 6, mtime=0) if envelope.extension.endswith(".gz") else body
+        key = object_key(zone.prefix, stream, envelope.instant, part, envelope.extension)
+        if not zone.create(key, data, {"ab-generation-id": str(envelope.generation)}):
             return None
         keys.append(key)
         size += len(data)
-    return keys, size
-
-
-def _spool(records: Iterable[dict[str, Any]], spool: IO[bytes]) -> tuple[str, int]:
-    """Write one compact JSON line per record; return the SHA-256 of the lines and their number."""
-    digest, count = hashlib.sha256(), 0
-    for record in records:
-        line = orjson.dumps(_integral(record)) + b"\n"
-        digest.update(line)
-        spool.write(line)
-        count += 1
-    return digest.hexdigest(), count
-
-
-def _integral(value: Any) -> Any:
-    """Integral floats as integers, as Airbyte's destinations print them (0.0 -> 0)."""
-    if type(value) is float:
-        return int(value) if value.is_integer() and abs(value) < _EXACT else value
-    if type(value) is dict:
-        return {key: _integral(item) for key, item in value.items()}
-    if type(value) is list:
-        return [_integral(item) for item in value]
-    return value
-
-
-def _newest_manifest(zone: LandingZone, stream: str) -> dict[str, Any] | None:
-    keys = zone.keys(manifest_folder(zone.prefix, stream))
-    if not keys:
-        return None
-    newest = max(keys, key=lambda key: int(key.rpartition("/")[2].removesuffix(".json")))
-    manifest: dict[str, Any] = orjson.loads(zone.read(newest))
-    return manifest
-
-
-def _whole(zone: LandingZone, stream: str, manifest: dict[str, Any]) -> bool:
-    """Whether every object of a generation still stands (an operator may have removed one)."""
-    folder = "/".join(filter(None, (zone.prefix, stream)))
-    return set(manifest["objects"]) <= set(zone.keys(folder))
+    return tuple(keys), size
 
 
 def _free_instant(zone: LandingZone, stream: str, started: datetime, last_ms: int | None) -> datetime:
-    """The sync's instant to the millisecond, moved on past the previous generation's and past a concurrent sync's.
+    """The sync's instant to the millisecond, moved on past the previous batch's and past a concurrent sync's.
 
     A clock that went back must not make the newer extraction look older.
     """
@@ -160,51 +245,7 @@ def _free_instant(zone: LandingZone, stream: str, started: datetime, last_ms: in
     if last_ms is not None:
         millis = max(millis, last_ms + 1)
     instant = from_epoch_ms(millis)
-    folder = "/".join(filter(None, (zone.prefix, stream)))
-    taken = zone.keys(folder)
+    taken = zone.keys(_folder(zone, stream))
     while any(f"_{epoch_ms(instant)}_" in key for key in taken):
         instant += timedelta(milliseconds=1)
     return instant
-
-
-def _parts(spool: IO[bytes], instant: datetime, generation: int, format: str) -> Iterator[bytes]:  # noqa: A002
-    """The bodies of the generation's objects; a generation without records has none, as with Airbyte."""
-    millis = epoch_ms(instant)
-    meta = orjson.dumps({"sync_id": generation, "changes": []})
-    rows, size = [], 0
-    for line in spool:
-        data = line[:-1]
-        raw_id = _uuid7(millis)
-        if format == "csv":
-            row = b'"%s",%d,"%s",%d,"%s"\r\n' % (
-                raw_id,
-                millis,
-                meta.replace(b'"', b'""'),
-                generation,
-                data.replace(b'"', b'""'),
-            )
-        else:
-            row = (
-                b'{"_airbyte_raw_id":"%s","_airbyte_extracted_at":%d,"_airbyte_meta":%s,'
-                b'"_airbyte_generation_id":%d,"_airbyte_data":%s}\n' % (raw_id, millis, meta, generation, data)
-            )
-        rows.append(row)
-        size += len(row)
-        if size >= PART_BYTES:
-            yield _body(rows, format)
-            rows, size = [], 0
-    if rows:
-        yield _body(rows, format)
-
-
-def _body(rows: list[bytes], format: str) -> bytes:  # noqa: A002
-    return b"".join([_CSV_HEADER, *rows] if format == "csv" else rows)
-
-
-def _uuid7(millis: int) -> bytes:
-    """A UUID version 7 (RFC 9562): 48 bits of Unix milliseconds, 74 random bits."""
-    value = (millis << 80) | int.from_bytes(os.urandom(10), "big")
-    value = (value & ~(0xF << 76)) | (0x7 << 76)
-    value = (value & ~(0x3 << 62)) | (0x2 << 62)
-    text = b"%032x" % value
-    return b"%s-%s-%s-%s-%s" % (text[:8], text[8:12], text[12:16], text[16:20], text[20:])

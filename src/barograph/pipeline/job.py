@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
+from threading import Event
 from typing import TYPE_CHECKING, Final
 
 from barograph.decode import DecodeContext
@@ -25,11 +26,13 @@ from barograph.model import (
 from barograph.pipeline.ingesting import Ingest, describe, ingest_object, overlaps
 from barograph.pipeline.journal import Journal
 from barograph.pipeline.progress import NoProgress, Progress
-from barograph.pipeline.syncing import sync_connection
+from barograph.pipeline.syncing import SyncRequest, sync_connection
+from barograph.sources import Access, open_source
 
 if TYPE_CHECKING:
     from barograph.config import Connection, Settings
     from barograph.landing import LandingZone
+    from barograph.messages import Span
     from barograph.store.base import Store
 
 LOOKED_BACK: Final = 100
@@ -50,12 +53,17 @@ class Job:
     zone: LandingZone
     store: Store
     progress: Progress = field(default_factory=NoProgress)
+    stop: Event = field(default_factory=Event)
+    """Set from another thread, it ends the syncs under way at their next message."""
 
 
-def sync(job: Job, names: Sequence[str] = ()) -> RunReport:
-    """Sync the named connections, or every enabled one, into the landing zone. Raises UsageError for unknown names."""
+def sync(job: Job, names: Sequence[str] = (), *, span: Span | None = None) -> RunReport:
+    """Sync the named connections, or every enabled one, into the landing zone. Raises UsageError for unknown names.
+
+    With a `span` the sources are asked for it again, whatever they have said of it before (a backfill).
+    """
     run = _Run(job, "sync")
-    run.sync(names)
+    run.sync(names, span)
     return run.close()
 
 
@@ -66,10 +74,10 @@ def ingest(job: Job) -> RunReport:
     return run.close()
 
 
-def run(job: Job, names: Sequence[str] = ()) -> RunReport:
-    """The nightly job: sync, then ingest."""
+def run(job: Job, names: Sequence[str] = (), *, span: Span | None = None) -> RunReport:
+    """The nightly job: sync, then ingest. `span` as in `sync`."""
     nightly = _Run(job, "run")
-    nightly.sync(names)
+    nightly.sync(names, span)
     nightly.ingest()
     return nightly.close()
 
@@ -104,12 +112,16 @@ class _Run:
         job.store.take_waits()  # an earlier run's
         self.journal.event("info", f"{command} started")
 
-    def sync(self, names: Sequence[str]) -> None:
+    def sync(self, names: Sequence[str], span: Span | None = None) -> None:
+        access = Access(self.job.settings.limits, self.job.settings.data_dir)
         chosen = _choose(self.job.settings.connections, names)
+        if span is not None:
+            chosen = _with_spans(chosen, names, access)
+        request = SyncRequest(span, self.job.stop)
         self.job.progress.start("sync", 0)
         for connection in chosen:
             self.job.progress.item(connection.name)
-            report = sync_connection(self.job.zone, connection, self.job.settings.limits, self.journal)
+            report = sync_connection(self.job.zone, connection, access, self.journal, request)
             self.connections.append(report)
             if report.error:
                 self.errors.append(f"{connection.name}: {report.error}")
@@ -272,18 +284,36 @@ def _choose(table: Mapping[str, Connection], names: Sequence[str]) -> list[Conne
     return [table[name] for name in names] if names else [c for c in table.values() if c.enabled]
 
 
+def _with_spans(chosen: Sequence[Connection], names: Sequence[str], access: Access) -> list[Connection]:
+    """Those of the connections whose source can be asked for a span of time; one that was named must."""
+    able = [connection for connection in chosen if open_source(connection, access).spans]
+    for connection in chosen:
+        if names and connection not in able:
+            raise UsageError(
+                f"connection {connection.name!r} cannot be asked for a span of time",
+                hint=f"a {connection.source} source is read whole; leave out --from and --to",
+            )
+    if not able:
+        raise UsageError(
+            "no connection can be asked for a span of time", hint="files are read whole; leave out --from and --to"
+        )
+    return able
+
+
 def _contexts(settings: Settings) -> dict[str, DecodeContext]:
     """How each stream is to be decoded."""
     return {
-        connection.stream: DecodeContext(
-            source=connection.source,
+        folder: DecodeContext(
+            decoder=connection.decoder,
             station=settings.stations.get(connection.station or ""),
             stations=settings.stations,
             first_day=connection.first_day,
+            mapping=connection.mapping,
             record_mib=settings.limits.record_mib,
             unpacked_mib=settings.limits.unpacked_mib,
         )
         for connection in settings.connections.values()
+        for folder in connection.folders
     }
 
 

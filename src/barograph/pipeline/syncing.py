@@ -2,59 +2,147 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from datetime import datetime
+from threading import Event
+from typing import TYPE_CHECKING
 
-from barograph.errors import BarographError
-from barograph.landing import land
-from barograph.messages import Log, Message, Record
+from barograph.errors import BarographError, SyncStopped
+from barograph.landing import Landed, StreamWriter
+from barograph.messages import Log, Record, State
 from barograph.model import SyncReport, utc_now
-from barograph.sources import open_source
+from barograph.sources import Access, ReadRequest, open_source
 
 if TYPE_CHECKING:
-    from barograph.config import Connection, Limits
+    from collections.abc import Iterator
+
+    from barograph.config import Connection
     from barograph.landing import LandingZone
+    from barograph.messages import Message, Span
     from barograph.pipeline.journal import Journal
 
 
-def sync_connection(zone: LandingZone, connection: Connection, limits: Limits, journal: Journal) -> SyncReport:
+@dataclass(frozen=True, slots=True)
+class SyncRequest:
+    """What a sync is asked for beside its connection: a span to go back to, and an event that stops it."""
+
+    span: Span | None = None
+    stop: Event = field(default_factory=Event)
+
+    def pause(self, seconds: float) -> None:
+        """Sleep. Raises SyncStopped as soon as the sync is asked to stop."""
+        if self.stop.wait(seconds):
+            raise stopped()
+
+
+def stopped() -> SyncStopped:
+    """The error of a sync that was asked to stop."""
+    return SyncStopped("was stopped before its end", hint="the next sync goes on from what is landed")
+
+
+def sync_connection(
+    zone: LandingZone,
+    connection: Connection,
+    access: Access,
+    journal: Journal,
+    request: SyncRequest | None = None,
+) -> SyncReport:
     """Read the source and land what it said, if that is news. A failure costs this connection only."""
-    started = utc_now()
-    name, stream = connection.name, connection.stream
-    try:
-        messages = open_source(connection, limits).read()
-        landed = land(
-            zone,
-            stream,
-            _records(messages, lambda log: journal.event(log.level, log.message, connection=name)),
-            started=started,
-            format=connection.format,
-            compression=connection.compression,
+    return _Sync(zone, connection, access, journal, request or SyncRequest()).run()
+
+
+class _Sync:
+    """One sync under way: a writer for each stream of the connection."""
+
+    def __init__(
+        self, zone: LandingZone, connection: Connection, access: Access, journal: Journal, request: SyncRequest
+    ) -> None:
+        self.zone, self.connection, self.access = zone, connection, access
+        self.journal, self.request = journal, request
+        self.started = utc_now()
+        self.writers: dict[str, StreamWriter] = {}
+
+    def run(self) -> SyncReport:
+        error: BarographError | None = None
+        landed: list[Landed] = []
+        with ExitStack() as stack:
+            try:
+                source = open_source(self.connection, self.access)
+                self._open_writers(stack)
+                messages = stack.enter_context(closing(source.read(self._request())))
+                self._take(messages)
+            except BarographError as problem:
+                error = problem
+            try:
+                landed = [self._end(writer, error) for writer in self.writers.values()]
+            except BarographError as problem:
+                error = error or problem
+        return self._report(landed, error)
+
+    def _open_writers(self, stack: ExitStack) -> None:
+        connection = self.connection
+        for name in connection.options.get("streams") or ("",):
+            self.writers[name] = stack.enter_context(
+                closing(
+                    StreamWriter(
+                        self.zone,
+                        connection.folder(name),
+                        started=self.started,
+                        format=connection.format,
+                        compression=connection.compression,
+                    )
+                )
+            )
+
+    def _request(self) -> ReadRequest:
+        states = {name: writer.state for name, writer in self.writers.items() if writer.state is not None}
+        return ReadRequest(states, self.request.span, self.started, self.request.pause)
+
+    def _take(self, messages: Iterator[Message]) -> None:
+        for message in messages:
+            if isinstance(message, Record):
+                self.writers[message.stream].add(message.data)
+            elif isinstance(message, State):
+                self.writers[message.stream].checkpoint(message.data)
+            else:
+                self._tell(message)
+            if self.request.stop.is_set():
+                raise stopped()
+
+    def _tell(self, log: Log) -> None:
+        self.journal.event(log.level, log.message, connection=self.connection.name)
+
+    def _end(self, writer: StreamWriter, error: BarographError | None) -> Landed:
+        return writer.finish() if error is None else writer.settle()
+
+    def _report(self, landed: list[Landed], error: BarographError | None) -> SyncReport:
+        name = self.connection.name
+        changed = any(one.changed for one in landed)
+        objects = tuple(key for one in landed for key in one.objects)
+        records, size = sum(one.records for one in landed), sum(one.bytes for one in landed)
+        generation = max((one.generation for one in landed), default=0) or None
+        if changed:
+            told = f"sync of {name}: {records} records landed as generation {generation}"
+            self.journal.event("info", told, connection=name, objects=list(objects), bytes=size)
+        elif error is None:
+            self.journal.event("info", f"sync of {name}: unchanged since generation {generation}", connection=name)
+        if error is not None:
+            self.journal.event("error", f"sync of {name} failed: {error}", connection=name, retryable=error.retryable)
+        return SyncReport(
+            name,
+            ", ".join(self.connection.folders),
+            "failed" if error is not None else "landed" if changed else "unchanged",
+            self.started,
+            _after(self.started),
+            records=records,
+            bytes=size,
+            objects=objects,
+            generation=generation,
+            error=None if error is None else str(error),
         )
-    except BarographError as error:
-        journal.event("error", f"sync of {name} failed: {error}", connection=name, retryable=error.retryable)
-        return SyncReport(name, stream, "failed", started, utc_now(), error=str(error))
-    if landed.changed:
-        told = f"sync of {name}: {landed.records} records landed as generation {landed.generation}"
-        journal.event("info", told, connection=name, objects=list(landed.objects), bytes=landed.bytes)
-    else:
-        journal.event("info", f"sync of {name}: unchanged since generation {landed.generation}", connection=name)
-    return SyncReport(
-        name,
-        stream,
-        "landed" if landed.changed else "unchanged",
-        started,
-        utc_now(),
-        records=landed.records,
-        bytes=landed.bytes,
-        objects=landed.objects,
-        generation=landed.generation,
-    )
 
 
-def _records(messages: Iterator[Message], tell: Callable[[Log], None]) -> Iterator[dict[str, Any]]:
-    for message in messages:
-        if isinstance(message, Record):
-            yield message.data
-        elif isinstance(message, Log):
-            tell(message)
+def _after(started: datetime) -> datetime:
+    """Now, and never before `started`: a clock may be set back meanwhile."""
+    return max(started, utc_now())

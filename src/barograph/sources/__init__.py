@@ -5,37 +5,30 @@ One module per kind of server; each speaks `barograph.messages`. `open_source` i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Final, Protocol
+from importlib import import_module
+from typing import Final
 
-from barograph.config import Connection, Limits
+from barograph.config import Connection
 from barograph.errors import ConfigError
-from barograph.messages import Message
-from barograph.sources.infoclimat import Infoclimat
-from barograph.sources.wunderground_table import WundergroundTable
+from barograph.sources.base import Access, Messages, Opener, ReadRequest, Source
 
-__all__ = ["SOURCES", "Source", "open_source"]
+__all__ = ["SOURCES", "Access", "Messages", "ReadRequest", "Source", "open_source"]
 
-
-class Source(Protocol):
-    """One connection's far end."""
-
-    def read(self) -> Iterator[Message]:
-        """Everything it has now. Raises SourceError or FormatError; nothing is fetched before the first message."""
-
-
-SOURCES: Final[dict[str, Callable[[Connection, Limits], Source]]] = {
-    "wunderground-table": WundergroundTable,
-    "infoclimat": Infoclimat,
+SOURCES: Final[dict[str, str]] = {
+    "wunderground-table": "wunderground_table:WundergroundTable",
+    "infoclimat": "infoclimat:Infoclimat",
 }
+"""Kind -> its module here and its class; imported when a connection of the kind is opened."""
 
 
-def open_source(connection: Connection, limits: Limits) -> Source:
+def open_source(connection: Connection, access: Access) -> Source:
     """The source that `connection` names. Raises ConfigError for a kind that does not exist."""
-    if (kind := SOURCES.get(connection.source)) is None:
+    if (place := SOURCES.get(connection.source)) is None:
         raise ConfigError(
             f"source = {connection.source!r} is not known",
             where=f"connection {connection.name}",
             hint=f"one of {', '.join(SOURCES)}",
         )
-    return kind(connection, limits)
+    module, _, name = place.partition(":")
+    kind: Opener = getattr(import_module(f"barograph.sources.{module}"), name)
+    return kind(connection, access)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import orjson
 
-from barograph.config import MIB, Connection, Limits
+from barograph.config import MIB, Connection
 from barograph.errors import FormatError, SourceRefused
 from barograph.formats.answer import Head, Rows, scan_answer
 from barograph.messages import Log, Message, Record
+from barograph.sources.base import Access, Messages, ReadRequest
 from barograph.sources.fetch import fetch
 from barograph.sources.fetched import Fetched
 from barograph.sources.masking import quote, scrub
@@ -29,11 +30,14 @@ _COMPLETE: Final = "is the download complete? fetch it again"
 class Infoclimat:
     """One request's answer, from the server or from a file."""
 
-    def __init__(self, connection: Connection, limits: Limits) -> None:
-        self._connection = connection
-        self._limits = limits
+    spans: ClassVar[bool] = False
 
-    def read(self) -> Iterator[Message]:
+    def __init__(self, connection: Connection, access: Access) -> None:
+        self._connection = connection
+        self._url = connection.url
+        self._limits = access.limits
+
+    def read(self, request: ReadRequest) -> Messages:  # noqa: ARG002 - read whole, always
         """The answer as one record, keys in their order; beyond 32 MiB as several, each an answer of its own.
 
         A piece repeats the head (status, errors, data, stations, metadata, `_params`) around some rows of `hourly`, in
@@ -44,7 +48,8 @@ class Infoclimat:
         JSON), FormatError where it is cut short, damaged or not UTF-8, LimitExceeded beyond `limits.source_mib`,
         SourceUnavailable where it cannot be had now.
         """
-        with fetch(self._connection.url, self._limits) as fetched:
+        self._url = self._connection.reveal(self._connection.url)
+        with fetch(self._url, self._limits) as fetched:
             self._check_start(fetched)
             if fetched.size <= WHOLE_BYTES:
                 answer = _parse(fetched.read(), fetched.name)
@@ -55,7 +60,7 @@ class Infoclimat:
 
     def _check_start(self, fetched: Fetched) -> None:
         """Refuse what does not even begin as a JSON object or array."""
-        url, start = self._connection.url, fetched.read(4096)
+        url, start = self._url, fetched.read(4096)
         text = start.removeprefix(codecs.BOM_UTF8).lstrip()
         if not text:
             raise SourceRefused(f"is empty ({fetched.size} bytes)", where=fetched.name, hint="fetch it again")
@@ -82,9 +87,9 @@ class Infoclimat:
             raise SourceRefused(f"is JSON, but no Infoclimat answer (its keys: {keys})", where=where, hint=_WHICH)
         status, errors = answer.get("status"), answer.get("errors")
         if errors or status not in (None, "OK"):
-            said = scrub(orjson.dumps(errors or []).decode(), self._connection.url)[:200]
+            said = scrub(orjson.dumps(errors or []).decode(), self._url)[:200]
             raise SourceRefused(
-                f"answered status {scrub(str(status), self._connection.url)[:50]!r}, errors {said}",
+                f"answered status {scrub(str(status), self._url)[:50]!r}, errors {said}",
                 where=where,
                 hint="check stations, dates and token in the connection's url",
             )

@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from pathlib import PurePath
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
 
-from barograph.config import Connection, Limits
+from barograph.config import Connection
 from barograph.errors import FormatError, SourceRefused
 from barograph.formats.workbook import Cell, Plain, Sheet, format_time, plain_value, read_workbook, sheet_date
 from barograph.formats.workbook_archive import seems
 from barograph.formats.workbook_csv import TextRow, read_table
 from barograph.messages import Log, Message, Record
+from barograph.sources.base import Access, Messages, ReadRequest
 from barograph.sources.fetch import fetch
 from barograph.sources.fetched import Fetched
 from barograph.sources.masking import quote
@@ -36,11 +37,13 @@ _THREE_WAYS: Final = (
 class WundergroundTable:
     """A workbook or CSV file of one personal station."""
 
-    def __init__(self, connection: Connection, limits: Limits) -> None:
-        self._connection = connection
-        self._limits = limits
+    spans: ClassVar[bool] = False
 
-    def read(self) -> Iterator[Message]:
+    def __init__(self, connection: Connection, access: Access) -> None:
+        self._connection = connection
+        self._limits = access.limits
+
+    def read(self, request: ReadRequest) -> Messages:  # noqa: ARG002 - read whole, always
         """A record per row, rows without values included; a log where a sheet says nothing or names no day.
 
         A workbook is held whole, one sheet of it unpacked at a time; CSV is streamed.
@@ -48,7 +51,7 @@ class WundergroundTable:
         Raises SourceRefused where there is no table or no way to tell its days, FormatError and LimitExceeded where
         the file is damaged or beyond `[limits]`, SourceUnavailable where it cannot be had now.
         """
-        url = self._connection.url
+        url = self._connection.reveal(self._connection.url)
         with fetch(url, self._limits) as fetched:
             if not fetched.size:
                 raise SourceRefused("is empty (0 bytes)", where=fetched.name, hint="export it again")

@@ -12,10 +12,31 @@ from barograph.faces.cli.command import App, Failure, command, json_option, pass
 from barograph.faces.cli.complete import connection_names
 
 if TYPE_CHECKING:
+    from barograph.messages import Span
     from barograph.model import RunReport
     from barograph.pipeline import Job
 
 _names = click.argument("names", metavar="[CONNECTION]...", nargs=-1, shell_complete=connection_names)
+
+
+def _span_options(function: Callable[..., None]) -> Callable[..., None]:
+    last = click.option("--to", "last", metavar="DATE", help="And up to this UTC day (included); default now.")
+    first = click.option("--from", "first", metavar="DATE", help="Ask again for everything from this UTC day on.")
+    return first(last(function))
+
+
+def _backfill(first: str | None, last: str | None) -> Span | None:
+    """The span that --from and --to name."""
+    if first is None and last is None:
+        return None
+    if first is None:
+        raise click.UsageError("--to needs --from")
+    from barograph.messages import Span
+    from barograph.model import utc_now
+    from barograph.query.spans import parse_span
+
+    start = parse_span(first, utc=True).start
+    return Span(start, utc_now() if last is None else parse_span(last, utc=True).end)
 
 
 @command(
@@ -23,24 +44,29 @@ _names = click.argument("names", metavar="[CONNECTION]...", nargs=-1, shell_comp
     examples=[
         ("barograph run", "every enabled connection"),
         ("barograph run meteo_ichtegem meteo_madeleine", "only these two"),
+        ("barograph run --from 2024-10-01 --to 2024-10-07", "ask the servers for these days again"),
         ("barograph run --json | jq .reports", "what came of it, for a script"),
     ],
 )
 @_names
+@_span_options
 @json_option
 @pass_app
-def run(app: App, *, names: tuple[str, ...], as_json: bool) -> None:
+def run(app: App, *, names: tuple[str, ...], first: str | None, last: str | None, as_json: bool) -> None:
     """Sync, then ingest: the nightly job.
 
     Pulls the exports of the named connections (default: every enabled one) onto the landing zone, and brings the
     record up to it. Running it again adds nothing twice. Ends with what arrived, what was stored, and every rejected
     row with its place and its reason.
 
+    --from and --to ask servers for past days again (a backfill); only sources that can be asked for a span take part.
+
     Exits with 0 when everything is stored, 3 when something was rejected or failed, 1 when nothing could be done.
     """
     from barograph.pipeline import run as run_job
 
-    _do(app, lambda job: run_job(job, names), as_json=as_json)
+    span = _backfill(first, last)
+    _do(app, lambda job: run_job(job, names, span=span), as_json=as_json)
 
 
 @command(
@@ -48,17 +74,21 @@ def run(app: App, *, names: tuple[str, ...], as_json: bool) -> None:
     examples=[("barograph sync", "every enabled connection"), ("barograph sync meteo_infoclimat", "only this one")],
 )
 @_names
+@_span_options
 @json_option
 @pass_app
-def sync(app: App, *, names: tuple[str, ...], as_json: bool) -> None:
+def sync(app: App, *, names: tuple[str, ...], first: str | None, last: str | None, as_json: bool) -> None:
     """Pull exports onto the landing zone only.
 
     The record is not touched. An export is landed as a new generation only when its content has changed. A connection
     that fails costs only itself: the others are synced, and the exit code is 3.
+
+    --from and --to ask servers for past days again (a backfill); only sources that can be asked for a span take part.
     """
     from barograph.pipeline import sync as sync_job
 
-    _do(app, lambda job: sync_job(job, names), as_json=as_json)
+    span = _backfill(first, last)
+    _do(app, lambda job: sync_job(job, names, span=span), as_json=as_json)
 
 
 @command(

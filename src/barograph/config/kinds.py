@@ -1,0 +1,47 @@
+"""The kinds of sources, as the configuration knows them: which settings a connection of each may have.
+
+What a kind does stands in `barograph.sources`, how its records are read in `barograph.decode`; both go by its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from barograph.config.tables import FIRST_DAY, Option
+from barograph.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class SourceKind:
+    """What the configuration must know of a kind.
+
+    `options` come on top of the settings that every connection has. `url` is the address where a connection names none
+    (None: it must name one). `station`: the connection must name a station with a timezone. `decoder` is the kind whose
+    decoder reads its records, where that is another one.
+    """
+
+    summary: str
+    options: Mapping[str, Option] = field(default_factory=dict)
+    required: tuple[str, ...] = ()
+    url: str | None = None
+    station: bool = False
+    decoder: str | None = None
+
+
+SOURCE_KINDS: Final[dict[str, SourceKind]] = {
+    "wunderground-table": SourceKind(
+        "a Weather Underground history table: a workbook with a sheet per local day, or CSV",
+        {"first_day": FIRST_DAY},
+        station=True,
+    ),
+    "infoclimat": SourceKind("one answer of Infoclimat's opendata server, from its address or a file"),
+}
+
+
+def kind_of(name: str) -> SourceKind:
+    """The kind of that name. Raises ConfigError for one that does not exist."""
+    if (kind := SOURCE_KINDS.get(name)) is None:
+        raise ConfigError(f"source = {name!r} is not known", hint=f"one of {', '.join(SOURCE_KINDS)}")
+    return kind

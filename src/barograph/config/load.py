@@ -1,0 +1,137 @@
+"""barograph.toml and the environment -> Settings. The only reader of the environment."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from barograph.config.checker import Checker, local_path
+from barograph.config.connections import make_connections
+from barograph.config.settings import Limits, Retention, Settings
+from barograph.config.tables import TABLES
+from barograph.errors import ConfigError
+from barograph.model import Station
+
+
+def load(
+    config: str | os.PathLike[str] | None = None,
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    landing: str | None = None,
+    store: str | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """Settings from (strongest first) the arguments, the environment, the file, the defaults.
+
+    Without a file the embedded defaults serve, with no stations and no connections. Raises ConfigError.
+    """
+    env = os.environ if environ is None else environ
+    path = _config_path(config, env)
+    tables, base = ({}, Path.cwd()) if path is None else (_read_toml(path), path.resolve().parent)
+    checker = Checker(path, base)
+    checked = checker.tables(tables)
+    folder = data_folder(data_dir, environ=env)
+    landing_table, store_table = checked.get("landing", {}), checked.get("store", {})
+    landing_url = landing or env.get("BAROGRAPH_LANDING") or local_path(landing_table.get("url"), base)
+    store_url = store or env.get("BAROGRAPH_STORE") or _store_from_environment(env)
+    store_url = store_url or _store_from_file(store_table, base)
+    backup_table = checked.get("backup", {})
+    backup_url = env.get("BAROGRAPH_BACKUPS") or local_path(backup_table.get("url"), base)
+    stations = {key: Station(key, **value) for key, value in checked.get("stations", {}).items()}
+    connections = make_connections(checked.get("connections", {}), stations, checker, env)
+    ingest = checked.get("ingest", {})
+    return Settings(
+        data_dir=folder,
+        landing_url=landing_url or str(folder / "landing"),
+        landing_prefix=landing_table.get("prefix", TABLES["landing"]["prefix"].default).strip("/"),
+        store_url=store_url or f"sqlite:///{folder / 'meteo.db'}",
+        backup_url=backup_url or str(folder / "backups"),
+        store_patience=store_table.get("patience", TABLES["store"]["patience"].default),
+        log_days=store_table.get("log_days", TABLES["store"]["log_days"].default),
+        retention=Retention(
+            **{key.removeprefix("keep_"): value for key, value in backup_table.items() if key.startswith("keep_")}
+        ),
+        stations=stations,
+        connections=connections,
+        limits=Limits(**checked.get("limits", {})),
+        config_file=path,
+        **{key: ingest.get(key, option.default) for key, option in TABLES["ingest"].items()},
+    )
+
+
+def data_folder(data_dir: str | os.PathLike[str] | None = None, *, environ: Mapping[str, str] | None = None) -> Path:
+    """The data folder alone; it is known also where the rest of the settings cannot be read yet."""
+    env = os.environ if environ is None else environ
+    return Path(data_dir or env.get("BAROGRAPH_DATA_DIR") or "barograph-data").expanduser().absolute()
+
+
+def mongod(environ: Mapping[str, str] | None = None) -> str | None:
+    """The mongod that BAROGRAPH_MONGOD names, if it does."""
+    env = os.environ if environ is None else environ
+    return env.get("BAROGRAPH_MONGOD") or None
+
+
+def debug(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether BAROGRAPH_DEBUG asks for tracebacks."""
+    env = os.environ if environ is None else environ
+    return env.get("BAROGRAPH_DEBUG", "") not in ("", "0")
+
+
+def _config_path(config: str | os.PathLike[str] | None, env: Mapping[str, str]) -> Path | None:
+    named = config or env.get("BAROGRAPH_CONFIG")
+    if named:
+        path = Path(named).expanduser()
+        if not path.is_file():
+            raise ConfigError("no such configuration file", where=str(path), hint="`barograph init` writes one")
+        return path
+    path = Path("barograph.toml")
+    return path if path.is_file() else None
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"not valid TOML: {error}", where=str(path)) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot be read: {error}", where=str(path)) from error
+
+
+def _store_from_environment(env: Mapping[str, str]) -> str | None:
+    name = env.get("BAROGRAPH_STORE_FILE")
+    return _first_line(Path(name).expanduser(), "BAROGRAPH_STORE_FILE") if name else None
+
+
+def _first_line(path: Path, setting: str) -> str:
+    """The URL that a file holds; ConfigError naming the setting that named the file."""
+    try:
+        line = path.read_text(encoding="utf-8").split("\n")[0].strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise ConfigError(
+            f"cannot be read: {reason}",
+            where=f"{setting} {path}",
+            hint="write the URL there; that of a local replica set is written by `barograph cluster up`",
+        ) from error
+    if not line:
+        raise ConfigError("its first line is empty", where=f"{setting} {path}", hint="write the URL there")
+    return line
+
+
+def _store_from_file(table: Mapping[str, Any], base: Path) -> str | None:
+    if (name := table.get("url_file")) is not None:
+        return _first_line(base / Path(name).expanduser(), "[store] url_file")
+    url = table.get("url")
+    if url is not None and url.startswith("mongodb") and urlsplit(url.split(",")[0]).password is not None:
+        raise ConfigError(
+            "the URL carries a password",
+            where="[store] url",
+            hint="put the URL into BAROGRAPH_STORE or a file named by url_file",
+        )
+    if url is not None and url.startswith("sqlite:///") and not url.startswith("sqlite:////"):
+        return f"sqlite:///{(base / url.removeprefix('sqlite:///')).absolute()}"
+    return None if url is None else str(url)

@@ -1,0 +1,143 @@
+"""Records as lines in a temporary file, and the envelope that Airbyte's S3 destination puts around them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from tempfile import SpooledTemporaryFile
+from typing import Any, Final
+
+import orjson
+
+from barograph.errors import LandingError
+from barograph.model import epoch_ms
+
+PART_BYTES: Final = 64 * 1024 * 1024
+SPOOL_BYTES: Final = 16 * 1024 * 1024
+CSV_HEADER: Final = (
+    b'"_airbyte_raw_id","_airbyte_extracted_at","_airbyte_meta","_airbyte_generation_id","_airbyte_data"\r\n'
+)
+# JSON numbers above 2**53 lose digits in most readers, and a float that large is not "an integer by accident".
+_EXACT: Final = float(2**53)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place between two records of a spool, and the SHA-256 of the lines before it."""
+
+    size: int
+    count: int
+    digest: str
+
+
+class Spool:
+    """Records, a compact JSON line each."""
+
+    def __init__(self) -> None:
+        self._file = SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115 - close() is the holder's
+        self.clear()
+
+    def clear(self) -> None:
+        """Drop everything."""
+        self._file.seek(0)
+        self._file.truncate()
+        self._digest = hashlib.sha256()
+        self.size = self.count = 0
+
+    def add(self, record: dict[str, Any]) -> None:
+        """Append a record. Raises LandingError where the temporary folder is full."""
+        line = orjson.dumps(integral(record)) + b"\n"
+        try:
+            self._file.write(line)
+        except OSError as error:
+            raise LandingError(
+                f"the records cannot be kept in the temporary folder: {error.strerror}",
+                hint="free some space there, or name another folder in TMPDIR",
+            ) from error
+        self._digest.update(line)
+        self.size += len(line)
+        self.count += 1
+
+    def mark(self) -> Mark:
+        """The end, as it is now."""
+        return Mark(self.size, self.count, self._digest.hexdigest())
+
+    def cut(self, mark: Mark) -> None:
+        """Drop what came after a mark; nothing can be added then."""
+        self._file.truncate(mark.size)
+        self.size, self.count = mark.size, mark.count
+
+    def lines(self) -> Iterator[bytes]:
+        """The records' lines, without their ends."""
+        self._file.seek(0)
+        for line in self._file:
+            yield line[:-1]
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+
+def integral(value: Any) -> Any:
+    """Integral floats as integers, as Airbyte's destinations print them (0.0 -> 0)."""
+    if type(value) is float:
+        return int(value) if value.is_integer() and abs(value) < _EXACT else value
+    if type(value) is dict:
+        return {key: integral(item) for key, item in value.items()}
+    if type(value) is list:
+        return [integral(item) for item in value]
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What is the same for every record of a batch: its instant, generation, sync, and the objects' extension."""
+
+    instant: datetime
+    generation: int
+    sync_id: int
+    extension: str
+
+    def parts(self, lines: Iterable[bytes]) -> Iterator[bytes]:
+        """The bodies of the batch's objects; a batch without records has none, as with Airbyte."""
+        millis, csv = epoch_ms(self.instant), self.extension.startswith("csv")
+        meta = orjson.dumps({"sync_id": self.sync_id, "changes": []})
+        rows, size = [], 0
+        for data in lines:
+            raw_id = _uuid7(millis)
+            if csv:
+                row = b'"%s",%d,"%s",%d,"%s"\r\n' % (
+                    raw_id,
+                    millis,
+                    meta.replace(b'"', b'""'),
+                    self.generation,
+                    data.replace(b'"', b'""'),
+                )
+            else:
+                row = (
+                    b'{"_airbyte_raw_id":"%s","_airbyte_extracted_at":%d,"_airbyte_meta":%s,'
+                    b'"_airbyte_generation_id":%d,"_airbyte_data":%s}\n' % (raw_id, millis, meta, self.generation, data)
+                )
+            rows.append(row)
+            size += len(row)
+            if size >= PART_BYTES:
+                yield _body(rows, csv=csv)
+                rows, size = [], 0
+        if rows:
+            yield _body(rows, csv=csv)
+
+
+def _body(rows: list[bytes], *, csv: bool) -> bytes:
+    return b"".join([CSV_HEADER, *rows] if csv else rows)
+
+
+def _uuid7(millis: int) -> bytes:
+    """A UUID version 7 (RFC 9562): 48 bits of Unix milliseconds, 74 random bits."""
+    value = (millis << 80) | int.from_bytes(os.urandom(10), "big")
+    value = (value & ~(0xF << 76)) | (0x7 << 76)
+    value = (value & ~(0x3 << 62)) | (0x2 << 62)
+    text = b"%032x" % value
+    return b"%s-%s-%s-%s-%s" % (text[:8], text[8:12], text[12:16], text[16:20], text[20:])
