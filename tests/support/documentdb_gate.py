@@ -109,6 +109,18 @@ class Gate:
         with (folder / f"{os.getpid()}-{self._token}").open("ab", buffering=0) as file:
             file.write(json.dumps([kind, text]).encode() + b"\n")
 
+    def counts(self) -> dict[str, Any]:
+        """What `add` takes in another process."""
+        return {"commands": dict(self.commands), "optional": dict(self.optional), "processes": self.processes}
+
+    def add(
+        self, commands: Mapping[str, int] | None = None, optional: Mapping[str, int] | None = None, processes: int = 0
+    ) -> None:
+        """Count what another gate has seen."""
+        self.commands.update(commands or {})
+        self.optional.update(optional or {})
+        self.processes += processes
+
     def summary(self) -> str:
         """One line."""
         total, kinds = sum(self.commands.values()), len(self.commands)

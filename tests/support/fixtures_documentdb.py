@@ -8,6 +8,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from tests.support.replica_set import ReplicaSet
 GATE = pytest.StashKey[Gate]()
 LEFT = pytest.StashKey[list[str]]()
 """Violations outside of any test."""
+WORKER = "documentdb-gate"
 HOWTO = "not in docs/documentdb-5.0.toml, which docs/documentdb.md explains"
 
 
@@ -26,12 +28,15 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = Path(tempfile.mkdtemp(prefix="barograph-documentdb-gate-"))
     gate = config.stash[GATE] = Gate(folder)
     config.stash[LEFT] = []
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
+        # With pytest-xdist the processes that this one starts do so for themselves; it runs no test.
+        return
     before = {name: os.environ.get(name) for name in (FOLDER, "PYTHONPATH")}
     os.environ[FOLDER] = str(folder)
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(SITE), before["PYTHONPATH"])))
     config.add_cleanup(install(gate))
     config.add_cleanup(lambda: _restore(before))
-    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 def _restore(before: dict[str, str | None]) -> None:
@@ -71,10 +76,22 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """What came outside of a test fails the run."""
-    left = session.config.stash[LEFT] = session.config.stash[GATE].settle()
-    if left and session.exitstatus == pytest.ExitCode.OK:
+    """What came outside of a test fails the run; one of several processes tells the one that has started them."""
+    gate = session.config.stash[GATE]
+    session.config.stash[LEFT] += gate.settle()
+    left = session.config.stash[LEFT]
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output[WORKER] = {"left": left, **gate.counts()}
+    elif left and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """A process of tests has ended (pytest-xdist)."""
+    said = dict(getattr(node, "workeroutput", {}).get(WORKER, {}))
+    node.config.stash[LEFT] += said.pop("left", [])
+    node.config.stash[GATE].add(**said)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
