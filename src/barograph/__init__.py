@@ -28,6 +28,7 @@ from barograph.errors import (
     SourceUnavailable,
     StoreError,
     StoreUnavailable,
+    SyncStopped,
     UsageError,
 )
 
@@ -66,6 +67,7 @@ __all__ = [
     "SourceUnavailable",
     "StoreError",
     "StoreUnavailable",
+    "SyncStopped",
     "UsageError",
     "__version__",
     "open",

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from barograph.config import load
+from barograph.config import cluster_port, load
 from barograph.ops.cluster import processes
-from barograph.ops.cluster.ports import FIRST_PORT, is_free
+from barograph.ops.cluster.ports import is_free
 from barograph.store import open_store
 from barograph.store.base import DayKey
 from tests.cli.conftest import call
@@ -332,7 +332,7 @@ def test_ports(empty: LocalSet) -> None:
     told = empty(*ONE, "--port", "70000", code=2)
     assert "port 70000" in told.stderr
     empty(*ONE)
-    assert empty.plan.ports[0] >= FIRST_PORT
+    assert empty.plan.ports[0] >= cluster_port()
     assert not is_free(empty.plan.ports[0])
 
 

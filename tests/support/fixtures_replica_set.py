@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
+from typing import Final
 
 import pytest
 
+from barograph.config import cluster_port
 from barograph.errors import ClusterError
 from barograph.ops.mongod import Mongod, find_mongod
 from tests.support.replica_set import ReplicaSet
 from tests.support.secure_server import SecureServer
+
+PORTS_OF_A_WORKER: Final = 200
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Each process of tests (pytest-xdist) makes its local sets on ports of its own: they go down and come up again."""
+    if (worker := getattr(config, "workerinput", {}).get("workerid")) is not None:
+        number = int(worker.removeprefix("gw"))
+        os.environ["BAROGRAPH_CLUSTER_PORT"] = str(cluster_port({}) + (number + 1) * PORTS_OF_A_WORKER)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from barograph.config.checker import Checker, local_path
@@ -15,6 +15,11 @@ from barograph.config.settings import Limits, Retention, Settings
 from barograph.config.tables import TABLES
 from barograph.errors import ConfigError
 from barograph.model import Station
+
+FIRST_CLUSTER_PORT: Final = 27_117
+"""Beside MongoDB's own 27017 to 27019, and below the ports that Linux gives to clients (32768 and up)."""
+LAST_CLUSTER_PORT: Final = 65_528
+"""Room for seven members after it."""
 
 
 def load(
@@ -73,6 +78,18 @@ def mongod(environ: Mapping[str, str] | None = None) -> str | None:
     """The mongod that BAROGRAPH_MONGOD names, if it does."""
     env = os.environ if environ is None else environ
     return env.get("BAROGRAPH_MONGOD") or None
+
+
+def cluster_port(environ: Mapping[str, str] | None = None) -> int:
+    """The port from which on free ones are looked for, for a new local replica set. Raises ConfigError."""
+    env = os.environ if environ is None else environ
+    text = env.get("BAROGRAPH_CLUSTER_PORT") or str(FIRST_CLUSTER_PORT)
+    if not text.isdecimal() or not 1024 <= int(text) <= LAST_CLUSTER_PORT:
+        raise ConfigError(
+            f"BAROGRAPH_CLUSTER_PORT = {text!r} is not a port",
+            hint=f"write a number from 1024 to {LAST_CLUSTER_PORT}",
+        )
+    return int(text)
 
 
 def debug(environ: Mapping[str, str] | None = None) -> bool:

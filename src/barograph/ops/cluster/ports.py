@@ -5,11 +5,10 @@ from __future__ import annotations
 import socket
 from typing import Final
 
+from barograph.config import cluster_port
 from barograph.errors import ClusterError, UsageError
 from barograph.ops.cluster.folder import HOST
 
-FIRST_PORT: Final = 27_117
-"""Beside MongoDB's own 27017 to 27019, and below the ports that Linux gives to clients (32768 and up)."""
 LAST_PORT: Final = 65_535
 
 
@@ -20,7 +19,7 @@ def free_ports(count: int, first: int | None) -> tuple[int, ...]:
             f"port {first} is taken by another program",
             hint=f"`ss -ltnp 'sport = :{first}'` shows which; choose another with --port, or leave it out",
         )
-    ports = [next_free(FIRST_PORT) if first is None else first]
+    ports = [next_free(cluster_port()) if first is None else first]
     while len(ports) < count:
         ports.append(next_free(ports[-1] + 1))
     return tuple(ports)
