@@ -108,7 +108,7 @@ class Evidence:
 
 
 def _shortest(day: pl.Series, due: pl.Series, cause: pl.Series, wanted: date, count: int, step: int) -> list[int]:
-    """The places of up to `count` reports missing on a day, those of short gaps first: a refused row is mostly alone."""
+    """The places of up to `count` reports missing on a day, short gaps first: a refused row is mostly alone."""
     places = ((day == wanted) & (cause == HAD_NONE)).arg_true().to_list()
     gaps: list[list[int]] = []
     for place in places:

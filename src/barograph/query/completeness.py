@@ -59,7 +59,8 @@ def completeness(
 ) -> pl.DataFrame:
     """One row per station (None: all) and local day of the days from `first` to `last`, by station id, then day.
 
-    Without `first`: the last 30 local days, or where the stations' newest report is older than that, the 30 up to it.
+    Without `first`: the last 30 local days, or where the stations' newest report is older than that, the 30 up to it;
+    none of them before the first report.
     Columns are those of COMPLETENESS_SCHEMA: `expected` reports from the station's first report on and until `now`, one
     per interval (`intervals`, minutes by station id; else the most frequent spacing in the record); `received`, the
     slots of these that hold a report, and `share`, their part (null where nothing was expected); `reports`, all of the
@@ -93,12 +94,6 @@ def completeness(
     return pl.concat(parts)
 
 
-def usual_span(stored: Iterable[StoredStation], now: datetime) -> datetime:
-    """The instant whose local day is the last of the days that are shown where none are asked for."""
-    newest = max((found.summary.last for found in stored if found.summary.last is not None), default=now)
-    return now if now - newest <= _LOOK_BACK else newest
-
-
 Day = tuple[date, datetime, datetime]
 """A local day and its bounds in UTC."""
 
@@ -118,7 +113,9 @@ class _Days:
         if first is None and last is not None:
             raise UsageError("TO is given without FROM", where="FROM TO")
         self._first, self._last, self._utc = first, last, utc
-        self._newest = usual_span(stored, now)
+        newest = max((found.summary.last for found in stored if found.summary.last is not None), default=now)
+        self._newest = now if now - newest <= timedelta(days=USUAL_DAYS) else newest
+        self._oldest = min((found.summary.first for found in stored if found.summary.first is not None), default=now)
         self._known: dict[str, list[Day]] = {}
 
     def of(self, stored: StoredStation) -> list[Day]:
@@ -136,7 +133,8 @@ class _Days:
         zone = ZoneInfo(timezone)
         if self._first is None:
             final = self._newest.astimezone(zone).date()
-            return [final - timedelta(days=back) for back in reversed(range(USUAL_DAYS))]
+            begin = max(final - timedelta(days=USUAL_DAYS - 1), min(self._oldest.astimezone(zone).date(), final))
+            return [begin + timedelta(days=number) for number in range((final - begin).days + 1)]
         span = parse_span(self._first, self._last, timezone=timezone)
         begin = span.start.astimezone(zone).date()
         final = (span.end - timedelta(milliseconds=1)).astimezone(zone).date()
@@ -285,4 +283,6 @@ def totals(frame: pl.DataFrame) -> pl.DataFrame:
 
 def percent(received: int, expected: int) -> str:
     """A share as it is written, cut and not rounded: one report that is missing must not read as 100 %."""
-    return f"{received * 1000 // expected / 10:g} %" if expected else ""
+    if not expected:
+        return ""
+    return "100 %" if received == expected else f"{received * 1000 // expected / 10:.1f} %"

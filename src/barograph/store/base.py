@@ -52,7 +52,7 @@ class StoredStation:
 
 @dataclass(frozen=True, slots=True)
 class LogQuery:
-    """Which log entries, newest first: of one type, of one run, logged at `since` or later, at most `limit` (0: all)."""
+    """Which log entries, newest first: of one type, of one run, from `since` on, at most `limit` (0: all)."""
 
     type: str | None = None
     run_id: str | None = None
