@@ -162,6 +162,7 @@ class _Station:
         ).set_sorted("start")
         self.start, self.end = days[0][1], days[-1][2]
         self.times = self._times()
+        self.before = self._instants(self.start - _DAY - _LOOK_BACK, self.start - _DAY)
         self.step = self._interval() if minutes is None else round(minutes * MINUTE)
 
     def frame(self, evidence: Evidence) -> pl.DataFrame:
@@ -169,7 +170,8 @@ class _Station:
             slots = pl.DataFrame(schema={"day": pl.Date, "due": pl.Int64, "filled": pl.Boolean, "late": pl.Boolean})
         else:
             low, high = epoch_ms(self.summary.first), epoch_ms(self.now)
-            slots = due_slots(self.times, self.days, self.step, low, high)
+            before = self.before.to_frame().with_columns(late=pl.lit(value=False))
+            slots = due_slots(pl.concat([before, self.times]), self.days, self.step, low, high)
         counted = slots.group_by("day").agg(
             expected=pl.len(), received=pl.col("filled").sum(), received_late=pl.col("late").sum()
         )
@@ -201,8 +203,7 @@ class _Station:
 
     def _interval(self) -> int | None:
         """The usual spacing in the days and the 30 before; where there are too few reports, in the record's last 30."""
-        first = self.start - _DAY
-        times = pl.concat([self._instants(first - _LOOK_BACK, first), self.times.get_column("time")])
+        times = pl.concat([self.before, self.times.get_column("time")])
         if times.len() <= LEAST_SPACINGS and self.summary.last is not None:
             last = self.summary.last + timedelta(milliseconds=1)
             older = self._instants(last - _LOOK_BACK, last)

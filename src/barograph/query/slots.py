@@ -15,6 +15,7 @@ from typing import Final
 import polars as pl
 
 MINUTE: Final = 60_000
+DAY: Final = 1440 * MINUTE
 ROUNDED_FROM: Final = 45_000
 """Spacings from here on are whole minutes to us, shorter ones whole seconds: clocks drift by seconds."""
 LEAST_SPACINGS: Final = 10
@@ -43,8 +44,9 @@ def usual_interval(times: pl.Series) -> int | None:
 def due_slots(times: pl.DataFrame, days: pl.DataFrame, step: int, low: int, high: int) -> pl.DataFrame:
     """The slots of `days` from the one that holds `low` (the first report) to those that were due by `high` (now).
 
-    times: `time` (ascending) and `late` (whether it arrived late), also from just outside the days. days: `day`,
-    `start`, `end` (bounds of the local day), ascending. Gives `day`, `due`, `filled`, `late`, ascending.
+    times: `time` (ascending) and `late` (whether it arrived late), also from outside the days: the first day's clock may
+    have to be read from the reports before it. days: `day`, `start`, `end` (bounds of the local day), ascending.
+    Gives `day`, `due`, `filled`, `late`, ascending.
     """
     slack = min(step // 10, AT_MIDNIGHT)
     begin, half = pl.col("start") - slack, step // 2
@@ -75,8 +77,14 @@ def due_slots(times: pl.DataFrame, days: pl.DataFrame, step: int, low: int, high
 def _phases(times: pl.DataFrame, days: pl.DataFrame, step: int) -> pl.DataFrame:
     """`days` with `phase`: where in an interval the day's reports stand, the median around their circular mean.
 
-    A day without reports takes that of the day before it, or else of the next.
+    A day without reports takes that of the day before it, or else of the next; the first one that of the last 24 hours
+    in which there were reports before.
     """
+    first = days.item(0, "start")
+    before = times.filter(pl.col("time") < first).get_column("time")
+    if not before.is_empty():
+        earlier = pl.DataFrame({"start": [before[-1] - DAY + 1], "end": [first]}, schema_overrides=dict(days.schema))
+        days = pl.concat([earlier, days], how="diagonal").select(days.columns)
     angle = (pl.col("time") % step) * (tau / step)
     mean = pl.arctan2(angle.sin().mean(), angle.cos().mean()).over("at") * (step / tau)
     aside = (pl.col("time") - pl.col("mean") + step // 2) % step - step // 2
@@ -88,6 +96,8 @@ def _phases(times: pl.DataFrame, days: pl.DataFrame, step: int) -> pl.DataFrame:
         .agg(pl.col("mean").first() + aside.median().round().cast(pl.Int64))
     )
     phase = pl.col("mean") % step
-    return days.join(known, on="start", how="left", maintain_order="left").with_columns(
-        phase.forward_fill().backward_fill().fill_null(0).alias("phase")
+    return (
+        days.join(known, on="start", how="left", maintain_order="left")
+        .with_columns(phase.forward_fill().backward_fill().fill_null(0).alias("phase"))
+        .filter(pl.col("start") >= first)
     )
