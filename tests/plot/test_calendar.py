@@ -20,7 +20,7 @@ from barograph.model import Station
 from barograph.plot import plot_calendar
 from barograph.plot.calendar import LEAST, LOOKS, Calendar, draw_calendar
 from barograph.query import CAUSES, COMPLETENESS_SCHEMA
-from tests.plot.test_plot import colour_count, lab
+from tests.plot.test_plot import EYES, colour_count, lab
 
 FIRST = date(2024, 10, 1)
 
@@ -69,7 +69,7 @@ def test_one_report_of_a_day_is_seen(cause: str, days: int) -> None:
     """The part of its cell is LEAST high, and its colour stands in the picture."""
     picture = Calendar(frame_of(["A"], days, {("A", 3): {cause: 1}}), stations_of(["A"])).draw()
     (axes,) = picture.figure.axes
-    fill = {cause: look for cause, look in LOOKS.items()}[cause].fill
+    fill = LOOKS[cause].fill
     heights = [
         np.ptp(path.vertices[:, 1]) / 0.84
         for collection in axes.collections
@@ -93,7 +93,7 @@ def test_a_whole_day_is_whole() -> None:
     assert min(heights) >= LEAST - 1e-9
 
 
-@pytest.mark.parametrize("days", [1, 7, 31, 45, 46, 120, 200, 366, 900, 3700])
+@pytest.mark.parametrize("days", [1, 7, 31, 34, 45, 120, 200, 366, 900, 3700])
 @pytest.mark.parametrize("count", [1, 40])
 def test_nothing_written_overlaps(days: int, count: int) -> None:
     """From a day to ten years, one station or forty: all texts stand apart and on the sheet."""
@@ -101,7 +101,7 @@ def test_nothing_written_overlaps(days: int, count: int) -> None:
     lost = {(names[0], 0): dict.fromkeys(CAUSES, 5)}
     figure = Calendar(frame_of(names, days, lost), stations_of(names)).draw().figure
     figure.canvas.draw()
-    texts = [text for text in figure.findobj(Text) if text.get_text().strip()]
+    texts = [text for text in figure.findobj(Text) if text.get_text().strip() and text.get_visible()]
     assert len(texts) > 2 * count
     boxes = [(text.get_text(), text.get_window_extent()) for text in texts]
     width, height = figure.canvas.get_width_height()
@@ -112,9 +112,9 @@ def test_nothing_written_overlaps(days: int, count: int) -> None:
         assert not a.overlaps(b), (one, other)
 
 
-@pytest.mark.parametrize("eye", ["normal", "deuteranope", "protanope", "tritanope"])
+@pytest.mark.parametrize("eye", EYES)
 def test_colours_are_told_apart(eye: str) -> None:
-    """Any two fills are at least 15 apart in CIELAB to every eye, and those that are not far apart differ in hatch."""
+    """Any two fills are at least 13 apart in CIELAB to every eye, and those that are not 20 apart differ in hatch."""
     for (_, one), (_, other) in combinations(LOOKS.items(), 2):
         apart = float(np.linalg.norm(lab(one.fill, eye) - lab(other.fill, eye)))
         assert apart >= 13, (one.title, other.title, apart)

@@ -98,7 +98,7 @@ class Calendar(Paper):
         for kind, boxes in shapes.items():
             look = LOOKS[kind]
             axes.add_collection(
-                PolyCollection(boxes, facecolors=look.fill, edgecolors=look.ink, linewidths=0, hatch=look.hatch)
+                PolyCollection(boxes, facecolors=look.fill, edgecolors=look.ink, linewidths=0, hatch=look.hatch or None)
             )
         outlines = [
             self._box(number, place, 0, 1)
@@ -161,7 +161,7 @@ class Calendar(Paper):
     def _scale(self, axes: Axes) -> None:
         """Days under the rows, the month where it is new; of a longer span Mondays, of a long one months."""
         count = len(self.days)
-        if count <= 45:
+        if count <= 34:
             marks = list(range(count))
         elif count <= 140:
             marks = [place for place, day in enumerate(self.days) if day.weekday() == 0]

@@ -44,8 +44,8 @@ def usual_interval(times: pl.Series) -> int | None:
 def due_slots(times: pl.DataFrame, days: pl.DataFrame, step: int, low: int, high: int) -> pl.DataFrame:
     """The slots of `days` from the one that holds `low` (the first report) to those that were due by `high` (now).
 
-    times: `time` (ascending) and `late` (whether it arrived late), also from outside the days: the first day's clock may
-    have to be read from the reports before it. days: `day`, `start`, `end` (bounds of the local day), ascending.
+    times: `time` (ascending) and `late` (whether it arrived late), also from outside the days: the first day's clock
+    may have to be read from the reports before it. days: `day`, `start`, `end` (bounds of the local day), ascending.
     Gives `day`, `due`, `filled`, `late`, ascending.
     """
     slack = min(step // 10, AT_MIDNIGHT)
