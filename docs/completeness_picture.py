@@ -52,6 +52,7 @@ def main(target: Path) -> None:
                     Path(connection.url).unlink()
                 if connection.station != FORGOTTEN:
                     sync(job, [connection.name])
+            ingest(job)
             frame = completeness(store, first="2024-10-01", last="2024-10-24", now=NOW)
             stations = [stored.station for stored in Query(store).stations()]
         plot_calendar(frame, stations, path=target)
