@@ -32,11 +32,11 @@ NOW = datetime(2024, 10, 5, 12, tzinfo=UTC)
 class Feed:
     """One simulated station of five days, whose export can be cut short, taken away and put back."""
 
-    def __init__(self, folder: Path, faults: tuple[str, ...] = ()) -> None:
+    def __init__(self, folder: Path, faults: tuple[str, ...] = (), store: str | None = None) -> None:
         self.network = simulate(
             folder / "feeds", start=date(2024, 10, 1), days=5, stations=1, faults=faults, table_format="csv"
         )
-        self.settings: Settings = load(self.network.config, data_dir=folder / "data", environ={})
+        self.settings: Settings = load(self.network.config, data_dir=folder / "data", store=store, environ={})
         (self.connection,) = self.settings.connections.values()
         self.path = Path(self.connection.url)
         shutil.copy(self.path, folder / "whole.csv")
@@ -210,6 +210,22 @@ def test_every_injected_fault_has_its_cause(tmp_path: Path) -> None:
         frame = feed.frame()
         rebuild(feed.job)
         assert feed.frame().equals(frame)
+
+
+def test_both_engines_tell_the_same(tmp_path: Path, mongo_url: str) -> None:
+    """The same feeds, with rejected rows and a failed sync, in SQLite and in MongoDB."""
+    frames = []
+    for name, url in (("sqlite", None), ("mongodb", mongo_url)):
+        (folder := tmp_path / name).mkdir()
+        feed = Feed(folder, ("unparsable", "time", "gap"), store=url)
+        with closing(feed.store):
+            feed.land_until("2024-10-05")
+            ingest(feed.job)
+            feed.path.unlink()
+            run(feed.job)
+            frames.append(feed.frame())
+    assert {gap["cause"] for gap in gaps(frames[0])} == {"source had none", "rejected", "sync failed"}
+    assert frames[0].equals(frames[1])
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))

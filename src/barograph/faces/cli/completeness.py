@@ -67,12 +67,13 @@ def completeness(  # noqa: PLR0913 - click passes each option by its name
     utc: bool,
     as_json: bool,
 ) -> None:
-    """Show how many reports came of those that were due, and why the others did not.
+    """Show which reports are missing, and why.
 
-    FROM and TO are days, months or years (2024-10-01, 2024-10, 2024), TO included; FROM alone takes the one that it
-    names. Without them: the last 30 days, or the 30 up to the newest report where that is older. A report is due once
-    per interval ([stations.ID] interval, else the most frequent spacing in the record), from the station's first
-    report on and until now.
+    How many reports came of those that were due, per station and local day, and the cause of each gap. FROM and TO are
+    days, months or years (2024-10-01, 2024-10, 2024), TO included; FROM alone takes the one that it names. Without
+    them: the last 30 days, or the 30 up to the newest report where that is older. A report is due once per interval
+    ([stations.ID] interval, else the most frequent spacing in the record), from the station's first report on and
+    until now.
 
     A gap is of one of four causes. source had none: it was asked later, and what it said holds no such report. sync
     failed: the source was to be asked, and could not be read. rejected: there was a row, and it was refused (`barograph
