@@ -63,6 +63,12 @@ def png_of(frame: pl.DataFrame, names: Sequence[str]) -> bytes:
     return out.getvalue()
 
 
+def boxes_of(collection: PolyCollection) -> list[tuple[float, float]]:
+    """Left edge (days) and height (parts of a cell) of each box."""
+    corners = [np.asarray(path.vertices, dtype=float) for path in collection.get_paths()]
+    return [(float(c[:, 0].min()), float(np.ptp(c[:, 1])) / 0.84) for c in corners if c.size]
+
+
 @pytest.mark.parametrize("cause", CAUSES)
 @pytest.mark.parametrize("days", [7, 30, 366])
 def test_one_report_of_a_day_is_seen(cause: str, days: int) -> None:
@@ -71,11 +77,11 @@ def test_one_report_of_a_day_is_seen(cause: str, days: int) -> None:
     (axes,) = picture.figure.axes
     fill = LOOKS[cause].fill
     heights = [
-        np.ptp(path.vertices[:, 1]) / 0.84
+        height
         for collection in axes.collections
         if isinstance(collection, PolyCollection) and collection.get_hatch() == (LOOKS[cause].hatch or None)
-        for path in collection.get_paths()
-        if len(path.vertices) and abs(path.vertices[:, 0].min() - 3) < 0.1
+        for left, height in boxes_of(collection)
+        if abs(left - 3) < 0.1
     ]
     assert any(abs(height - LEAST) < 1e-6 for height in heights)
     if fill != "#FFFFFF":
@@ -87,7 +93,7 @@ def test_a_whole_day_is_whole() -> None:
     lost = dict.fromkeys(CAUSES, 1) | {"late": 100}
     (axes,) = Calendar(frame_of(["A"], 1, {("A", 0): lost}), stations_of(["A"])).draw().figure.axes
     shown = [collection for collection in axes.collections if isinstance(collection, PolyCollection)][: len(LOOKS)]
-    heights = [np.ptp(path.vertices[:, 1]) / 0.84 for c in shown for path in c.get_paths() if len(path.vertices)]
+    heights = [height for collection in shown for _, height in boxes_of(collection)]
     assert len(heights) == 5
     assert sum(heights) == pytest.approx(1)
     assert min(heights) >= LEAST - 1e-9
