@@ -168,6 +168,21 @@ def test_an_answer_that_does_not_reach_back_leaves_the_failure(feed: Feed) -> No
     assert feed.causes("2024-10-03", "2024-10-03") == {"sync failed": 288}
 
 
+def test_a_backfill_says_nothing_of_what_came_after_it(feed: Feed) -> None:
+    """An older day that is fetched again later fills its gap; nothing was asked of the days since the last sync."""
+    days = {day: [r for r in feed.records() if r["Date"][:10] == f"2024-10-0{day}"] for day in (1, 2, 3)}
+    land(feed.job.zone, feed.connection.stream, days[1] + days[3], started=READ + timedelta(days=1))
+    ingest(feed.job)
+    assert feed.causes("2024-10-02", "2024-10-02") == {"source had none": 288}
+    assert feed.causes("2024-10-05", "2024-10-05") == {"late": 168}
+    before = feed.causes("2024-10-03", "2024-10-05")
+    land(feed.job.zone, feed.connection.stream, days[1], started=NOW)
+    land(feed.job.zone, feed.connection.stream, days[2][:144], started=NOW + timedelta(minutes=1))
+    ingest(feed.job)
+    assert feed.causes("2024-10-02", "2024-10-02") == {"source had none": 144}
+    assert feed.causes("2024-10-03", "2024-10-05") == before
+
+
 def test_what_an_ingest_refuses_as_a_whole_was_rejected(feed: Feed) -> None:
     """An object that cannot be read at all is no answer: until it can, its days were rejected."""
     feed.land_until("2024-10-03")

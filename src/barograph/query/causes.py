@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from barograph.model import LedgerEntry, epoch_ms
+from barograph.query.slots import DAY
 from barograph.store.base import LogQuery
 
 if TYPE_CHECKING:
@@ -32,11 +33,13 @@ class _Stream:
 
     `answers`: spans (a, b) for which the source said all that it had: from the first report of an answer to when it was
     asked. `attempts`: when it was asked, and why that brought nothing, or None where it answered.
+    `backfills`: the objects that answer for an older span alone.
     """
 
     stations: set[str] = field(default_factory=set)
     answers: list[tuple[int, int]] = field(default_factory=list)
     attempts: list[tuple[int, str | None]] = field(default_factory=list)
+    backfills: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -120,23 +123,30 @@ def _shortest(day: pl.Series, due: pl.Series, cause: pl.Series, wanted: date, co
 
 
 def _learn_objects(stream: _Stream, entries: Sequence[LedgerEntry]) -> None:
-    for entry in entries:
+    known = 0
+    for entry in sorted(entries, key=lambda entry: (entry.newest or entry.ingested_at, entry.key)):
         stream.stations.update(coverage.station_id for coverage in entry.coverage)
         if entry.status == "failed":
             stream.attempts.append((epoch_ms(entry.newest or entry.ingested_at), REJECTED))
         elif entry.newest is not None and entry.coverage:
+            first = min(epoch_ms(coverage.first) for coverage in entry.coverage)
+            last = max(epoch_ms(coverage.last) for coverage in entry.coverage)
             asked = epoch_ms(entry.newest)
-            stream.attempts.append((asked, None))
-            first = min(coverage.first for coverage in entry.coverage)
-            last = max(coverage.last for coverage in entry.coverage)
-            stream.answers.append((epoch_ms(first), max(asked, epoch_ms(last))))
+            if last < known - DAY:
+                # It ends before what was known by then: a backfill, which asked for nothing beyond its own span.
+                stream.backfills.add(entry.key)
+                stream.answers.append((first, last))
+            else:
+                stream.attempts.append((asked, None))
+                stream.answers.append((first, max(asked, last)))
+            known = max(known, last)
 
 
 def _learn_sync(streams: Mapping[str, _Stream], sync: Mapping[str, Any], ledger: Mapping[str, LedgerEntry]) -> None:
     asked = epoch_ms(datetime.fromisoformat(sync["started"]))
     for name in str(sync["stream"]).split(", "):
         stream = streams[name]
-        if sync["status"] == "failed":
+        if sync["status"] in ("failed", "stopped"):
             stream.attempts.append((asked, SYNC_FAILED))
         elif sync["status"] == "unchanged":
             stream.attempts.append((asked, None))
@@ -145,9 +155,9 @@ def _learn_sync(streams: Mapping[str, _Stream], sync: Mapping[str, Any], ledger:
                 latest = max(end for _, end in before)
                 stream.answers.append((min(start for start, end in before if end == latest), asked))
         elif sync["status"] == "landed":
-            mine = [ledger.get(key) for key in sync.get("objects", ()) if f"/{name}/" in f"/{key}"]
-            if mine and all(entry is not None for entry in mine):
-                failed = any(entry is not None and entry.status == "failed" for entry in mine)
+            mine = {key for key in sync.get("objects", ()) if f"/{name}/" in f"/{key}"}
+            if mine <= ledger.keys() and not mine <= stream.backfills:
+                failed = any(ledger[key].status == "failed" for key in mine)
                 stream.attempts.append((asked, REJECTED if failed else None))
 
 
