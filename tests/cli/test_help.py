@@ -16,6 +16,7 @@ READING = (
     "query",
     "sql",
     "stations",
+    "completeness",
     "connections",
     "logs",
     "runs",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -249,6 +249,22 @@ def test_days_are_inferred_over_the_autumn_night() -> None:
         "2024-10-26T23:58", "2024-10-27T00:30", "2024-10-27T00:58", "2024-10-27T01:03", "2024-10-27T01:40",
         "2024-10-27T02:05", "2024-10-27T23:04",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("bad", "instant", "day"),
+    [
+        (row("10:04:00", Temperature="warm"), datetime(2024, 10, 1, 8, 4, tzinfo=UTC), None),
+        (row("25:61:00"), None, date(2024, 10, 1)),
+        (row("02:30:00", "2024-03-31"), None, date(2024, 3, 31)),
+        (row("10:04:00", DateTime="2024-10-01 11:00:00"), None, date(2024, 10, 1)),
+        (row("10:04:00", "first of May"), None, None),
+    ],
+)
+def test_a_rejection_tells_when(bad: dict[str, Any], instant: datetime | None, day: date | None) -> None:
+    """The instant of its report, else the local day that it stands in, else nothing: it is never guessed."""
+    (found,) = decode(jsonl([row(), bad])).rejections
+    assert (found.instant, found.day) == (instant, day)
 
 
 def test_a_table_without_days_is_refused_with_an_explanation() -> None:

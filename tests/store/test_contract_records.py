@@ -133,6 +133,9 @@ def test_logs_come_newest_first(store: Store) -> None:
     assert ids(type="error", run_id="r2") == "b"
     assert ids(type="error", limit=1) == "c"
     assert ids(run_id="none") == ""
+    assert ids(since=EXTRACTED + timedelta(minutes=1)) == "cba"
+    assert ids(type="error", since=EXTRACTED + timedelta(minutes=2, milliseconds=1)) == ""
+    assert ids(since=EXTRACTED + timedelta(minutes=1), limit=1) == "c"
     assert store.logs(LogQuery(run_id="r2")) == [entries[2]]
 
 

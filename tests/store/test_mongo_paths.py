@@ -115,7 +115,13 @@ def fill(store: Store) -> None:
 def exercises(store: Store) -> dict[str, Callable[[], object]]:
     """Each method of the protocol, with every argument that changes what is asked; those that delete come last."""
     key, first, week, year = DayKey(STATIONS[0], DAY), at(DAY), timedelta(days=7), timedelta(days=365)
-    logs = (LogQuery(), LogQuery(limit=5), LogQuery(type="error"), LogQuery(run_id="run-1", limit=3))
+    logs = (
+        LogQuery(),
+        LogQuery(limit=5),
+        LogQuery(type="error"),
+        LogQuery(run_id="run-1", limit=3),
+        LogQuery(type="error", since=EXTRACTED),
+    )
 
     def save() -> None:
         loaded = store.load_days([key])[key]

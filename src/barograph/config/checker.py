@@ -13,6 +13,7 @@ from barograph.config.kinds import SourceKind, kind_of
 from barograph.config.secrets import is_reference
 from barograph.config.tables import LONGEST_LOG, TABLES, Option, Secret
 from barograph.errors import ConfigError
+from barograph.model import LONGEST_INTERVAL
 
 _KIND_NAMES: Final = {
     str: "a string",
@@ -107,6 +108,9 @@ class Checker:
         if key == "log_days" and value > LONGEST_LOG:
             what = f"[{title}] {key} = {value} is more than {LONGEST_LOG}"
             self.fail(what, key, hint="0 keeps them for ever", table=title)
+        if key == "interval" and title.startswith("stations.") and not 1 <= value <= LONGEST_INTERVAL:
+            what = f"[{title}] interval = {value} is not between 1 and {LONGEST_INTERVAL} minutes"
+            self.fail(what, key, hint="it is the time from one report to the next", table=title)
         if key not in _SIGNED and value < 0:
             self.fail(f"[{title}] {key} = {value} must not be negative", key, table=title)
 

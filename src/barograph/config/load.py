@@ -46,7 +46,9 @@ def load(
     store_url = store_url or _store_from_file(store_table, base)
     backup_table = checked.get("backup", {})
     backup_url = env.get("BAROGRAPH_BACKUPS") or local_path(backup_table.get("url"), base)
-    stations = {key: Station(key, **value) for key, value in checked.get("stations", {}).items()}
+    described = checked.get("stations", {})
+    intervals = {key: table.pop("interval") for key, table in described.items() if "interval" in table}
+    stations = {key: Station(key, **table) for key, table in described.items()}
     connections = make_connections(checked.get("connections", {}), stations, checker, env)
     ingest = checked.get("ingest", {})
     return Settings(
@@ -61,6 +63,7 @@ def load(
             **{key.removeprefix("keep_"): value for key, value in backup_table.items() if key.startswith("keep_")}
         ),
         stations=stations,
+        intervals=intervals,
         connections=connections,
         limits=Limits(**checked.get("limits", {})),
         config_file=path,

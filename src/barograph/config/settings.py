@@ -99,7 +99,7 @@ class Retention:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything the job needs to know, checked."""
+    """Everything the job needs to know, checked. `intervals`: minutes between two reports, by station id."""
 
     data_dir: Path
     landing_url: str
@@ -107,6 +107,7 @@ class Settings:
     store_url: str = field(repr=False)
     backup_url: str = ""
     stations: Mapping[str, Station] = field(default_factory=dict)
+    intervals: Mapping[str, int] = field(default_factory=dict)
     connections: Mapping[str, Connection] = field(default_factory=dict)
     limits: Limits = Limits()
     rejected_threshold: float = 0.0

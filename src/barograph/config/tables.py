@@ -68,6 +68,7 @@ TABLES: Final[dict[str, dict[str, Option]]] = {
         "hardware": Option(str, None, "console or sensor"),
         "software": Option(str, None, "firmware"),
         "license_info": Option(str, None, "licence, source and address of its data"),
+        "interval": Option(int, None, "minutes from one report to the next, for completeness; default as it reports"),
     },
     "connections": {
         "source": Option(str, None, "kind of source, see docs/sources.md"),

@@ -222,13 +222,14 @@ class _Answer:
         strange = (frame.get_column("id_station").fill_null(part.station) != part.station).arg_true().to_list()
         for row in strange:
             refused[row] = ("id_station", f"stands in the array of {part.station}", frame.item(row, "id_station"))
+        times = utc.dt.replace_time_zone("UTC")
         numbers, bad = parse_columns(frame, list(self.columns.values()))
         for cell in bad:
             refused.setdefault(cell.row, (cell.column, cell.reason, cell.value))
         out.rejections += [
             Rejection(
                 self.item.key, reason, line=self.line, sheet=array, row=places[row] + 1, column=column, value=value,
-                station_id=part.station,
+                station_id=part.station, instant=times[row],
             )
             for row, (column, reason, value) in sorted(refused.items())
         ]  # fmt: skip
@@ -236,7 +237,7 @@ class _Answer:
         reports = numbers.with_columns(
             compass_points("wind_direction_deg"),
             pl.lit(part.station).alias("station_id"),
-            utc.dt.replace_time_zone("UTC").alias("utc_time"),
+            times.alias("utc_time"),
             pl.lit(self.extracted_at, dtype=INSTANT).alias("extracted_at"),
             pl.lit(f"{self.item.key}#{place}").alias("origin"),
             (pl.Series("line", places, dtype=pl.Int32) + 1),

@@ -173,7 +173,7 @@ class _Table:
             )
         )
         if refused:
-            out.rejections += [self._rejection(frame, row, *refused[row]) for row in sorted(refused)]
+            out.rejections += [self._rejection(frame, row, converted.utc, *refused[row]) for row in sorted(refused)]
             keep = pl.Series(range(frame.height)).is_in(list(refused))
             reports = reports.filter(~keep)
         for guess in converted.assumptions:
@@ -187,7 +187,11 @@ class _Table:
             out.notes.append(Note("warning", guess.text, context))
         out.frame = pl.concat([out.frame, reports], how="diagonal") if not out.frame.is_empty() else reports
 
-    def _rejection(self, frame: pl.DataFrame, row: int, column: str, reason: str, value: str | None) -> Rejection:
+    def _rejection(
+        self, frame: pl.DataFrame, row: int, utc: pl.Series, column: str, reason: str, value: str | None
+    ) -> Rejection:
+        # A row whose two times differ has none that could be trusted, and its day is that of one of them.
+        instant = None if column == "DateTime" else utc[row]
         sheet, sheet_row = frame.item(row, "Sheet"), frame.item(row, "Row")
         line = None if self.item.key.endswith(".xlsx") else frame.item(row, "_line")
         return Rejection(
@@ -199,6 +203,8 @@ class _Table:
             column=column,
             value=value,
             station_id=self.station_id,
+            instant=instant,
+            day=None if instant is not None else frame.item(row, "_day"),
         )
 
     def _note_columns(self, frame: pl.DataFrame) -> None:

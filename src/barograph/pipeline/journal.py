@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from barograph.model import LogEntry, Note, Rejection, fact_id, utc_now
+from barograph.model import LogEntry, Note, Rejection, fact_id, iso, utc_now
 
 if TYPE_CHECKING:
     from barograph.store.base import Store
@@ -33,6 +33,10 @@ class Journal:
             for name in ("object", "line", "sheet", "row", "column", "value", "reason", "station_id", "rows")
             if (value := getattr(rejection, name)) is not None
         }
+        if rejection.instant is not None:
+            context["instant"] = iso(rejection.instant)
+        if rejection.day is not None:
+            context["day"] = rejection.day.isoformat()
         place = (rejection.object, etag, rejection.line, rejection.sheet, rejection.row, rejection.column)
         self._add(fact_id("rejection", *place, rejection.reason), "error", f"rejected: {rejection}", context)
 

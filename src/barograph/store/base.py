@@ -52,11 +52,12 @@ class StoredStation:
 
 @dataclass(frozen=True, slots=True)
 class LogQuery:
-    """Which log entries, newest first: of one type, of one run, at most `limit` (0: all)."""
+    """Which log entries, newest first: of one type, of one run, from `since` on, at most `limit` (0: all)."""
 
     type: str | None = None
     run_id: str | None = None
     limit: int = 0
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -313,7 +313,8 @@ class MongoStore:
 
     def logs(self, query: LogQuery) -> list[LogEntry]:
         """As `Store.logs`."""
-        given = {"type": query.type, "context.run_id": query.run_id}
+        since = None if query.since is None else {"$gte": query.since}
+        given = {"type": query.type, "context.run_id": query.run_id, "timestamp": since}
         filters = {name: value for name, value in given.items() if value is not None}
         order = [("timestamp", -1), ("_id", -1)]
         documents = self._find("read logs", self._collection("logs"), filters, order, limit=query.limit)

@@ -249,9 +249,12 @@ class SqliteStore:
     def logs(self, query: LogQuery) -> list[LogEntry]:
         """As `Store.logs`."""
         given = {name: value for name in ("type", "run_id") if (value := getattr(query, name)) is not None}
-        sql = _LOGS.format(" AND ".join(["TRUE", *(f"{name} = ?" for name in given)]))
+        bounds = {f"{name} = ?": value for name, value in given.items()}
+        if query.since is not None:
+            bounds["timestamp >= ?"] = to_ms(query.since)
         with self._file.reading() as connection:
-            rows = connection.execute(sql, (*given.values(), query.limit or -1)).fetchall()
+            sql = _LOGS.format(" AND ".join(["TRUE", *bounds]))
+            rows = connection.execute(sql, (*bounds.values(), query.limit or -1)).fetchall()
         return [sqlite_rows.log_entry(row) for row in rows]
 
     def put_run(self, report: RunReport) -> None:

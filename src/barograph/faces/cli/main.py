@@ -31,6 +31,7 @@ SECTIONS: Final = {
         "export": f"{_HERE}.files:export",
         "plot": f"{_HERE}.files:plot",
         "stations": f"{_HERE}.operate:stations",
+        "completeness": f"{_HERE}.completeness:completeness",
         "access-time": f"{_HERE}.read:access_time",
     },
     "Run MongoDB": {
