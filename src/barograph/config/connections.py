@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from barograph.config.checker import Checker, local_path
 from barograph.config.kinds import SourceKind, kind_of
 from barograph.config.secrets import references
 from barograph.config.settings import Connection
+from barograph.config.table_mapping import make_mapping
 from barograph.config.tables import FORMATS, TABLES
+from barograph.config.timezones import is_timezone
 from barograph.errors import ConfigError
 from barograph.model import Station
 
@@ -53,6 +53,10 @@ def _make(name: str, table: Mapping[str, Any], where: str, checker: Checker, env
     common = {key: value for key, value in table.items() if key in TABLES["connections"]}
     options = {key: option.default for key, option in kind.options.items() if option.default is not None}
     options |= {key: value for key, value in table.items() if key in kind.options}
+    decoder = options.get("decoder") or kind.decoder or table["source"]
+    mapping = kind.mapping
+    if decoder == "table" and (mapping is None or "columns" in options):
+        mapping = make_mapping(name, options, table.get("station"), checker)
     named = set(references((url, options)))
     return Connection(
         **{
@@ -61,6 +65,7 @@ def _make(name: str, table: Mapping[str, Any], where: str, checker: Checker, env
             "url": url,
             "stream": table.get("stream", name),
             "options": options,
+            "mapping": mapping,
             "environ": {key: environ[key] for key in sorted(named) if key in environ},
         }
     )
@@ -88,13 +93,16 @@ def _check(connection: Connection, kind: SourceKind, stations: Mapping[str, Stat
     for folder in connection.folders:
         if not re.fullmatch(r"[\w.-]+", folder) or folder.startswith((".", "_")):
             raise ConfigError(f"stream {folder!r} is not a folder name", where=where)
-    if kind.station:
-        _check_station(connection, stations, where)
-
-
-def _check_station(connection: Connection, stations: Mapping[str, Station], where: str) -> None:
-    if connection.station is None:
+    mapping = connection.mapping
+    if kind.station and connection.station is None:
         raise ConfigError("station is missing", where=where, hint="a Weather Underground table does not name it")
+    if kind.station or (mapping is not None and mapping.station is None):
+        _check_station(connection, stations, where, timed=mapping is None or mapping.timezone == "station")
+
+
+def _check_station(connection: Connection, stations: Mapping[str, Station], where: str, *, timed: bool) -> None:
+    if connection.station is None:
+        raise ConfigError("station is missing", where=where, hint="its table does not say whose rows it holds")
     station = stations.get(connection.station)
     if station is None:
         raise ConfigError(
@@ -102,19 +110,9 @@ def _check_station(connection: Connection, stations: Mapping[str, Station], wher
             where=where,
             hint=f"add [stations.{connection.station}]",
         )
-    if station.timezone is None:
+    if timed and station.timezone is None:
         raise ConfigError(
             f"station {connection.station!r} has no timezone",
             where=where,
             hint=f"its table carries local times: set timezone in [stations.{connection.station}]",
         )
-
-
-@cache
-def is_timezone(name: str) -> bool:
-    """Whether `name` is an IANA timezone that this machine knows."""
-    try:
-        ZoneInfo(name).utcoffset(None)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return False
-    return True

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from barograph.config.tables import FIRST_DAY, Option
+from barograph.config.tables import FIRST_DAY, MAPPING_OPTIONS, Option
 from barograph.errors import ConfigError
+from barograph.mapping import TableMapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,8 @@ class SourceKind:
 
     `options` come on top of the settings that every connection has. `url` is the address where a connection names none
     (None: it must name one). `station`: the connection must name a station with a timezone. `decoder` is the kind whose
-    decoder reads its records, where that is another one.
+    decoder reads its records, where that is another one. A kind whose decoder is "table" takes MAPPING_OPTIONS among
+    its options, or says its columns itself, in `mapping`.
     """
 
     summary: str
@@ -28,6 +30,7 @@ class SourceKind:
     url: str | None = None
     station: bool = False
     decoder: str | None = None
+    mapping: TableMapping | None = None
 
 
 SOURCE_KINDS: Final[dict[str, SourceKind]] = {
@@ -37,6 +40,22 @@ SOURCE_KINDS: Final[dict[str, SourceKind]] = {
         station=True,
     ),
     "infoclimat": SourceKind("one answer of Infoclimat's opendata server, from its address or a file"),
+    "table": SourceKind(
+        "any table whose columns you name: CSV, JSON, JSON lines or .xlsx, from a path, a server or a bucket",
+        {
+            **MAPPING_OPTIONS,
+            "content": Option(str, None, "csv, json, jsonl or xlsx; default what its first bytes say"),
+            "records": Option(str, None, "JSON: the dotted path of the list of records in the answer"),
+            "delimiter": Option(
+                str, None, "CSV: what stands between two cells; default , ; or tab, as the header has it"
+            ),
+            "encoding": Option(str, "utf-8", "CSV: the encoding, by its name in Python (cp1252, iso8859-15)"),
+            "header_row": Option(
+                int, None, "CSV, .xlsx: the line of the column names; default the first that is not empty"
+            ),
+            "headers": Option(dict, None, "HTTP headers to send; one that holds a secret names a ${VARIABLE}"),
+        },
+    ),
 }
 
 
