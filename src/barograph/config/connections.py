@@ -10,7 +10,7 @@ from barograph.config.checker import Checker, local_path
 from barograph.config.kinds import SourceKind, kind_of
 from barograph.config.secrets import references
 from barograph.config.settings import Connection
-from barograph.config.table_mapping import make_mapping
+from barograph.config.table_mapping import check_table, make_mapping
 from barograph.config.tables import FORMATS, TABLES
 from barograph.config.timezones import is_timezone
 from barograph.errors import ConfigError
@@ -28,9 +28,10 @@ def make_connections(
     result: dict[str, Connection] = {}
     written: dict[str, str] = {}
     for name, table in tables.items():
-        where = f"{checker.path}: [connections.{name}]"
+        where = f"{checker.path}{checker.line((), ('connections', name))}: [connections.{name}]"
         connection = _make(name, table, where, checker, environ)
-        _check(connection, kind_of(connection.source), stations, where)
+        _check(connection, kind_of(connection.source), stations, where, checker)
+        check_table(connection, checker)
         for folder in connection.folders:
             if (twin := written.setdefault(folder, name)) != name:
                 raise ConfigError(
@@ -73,7 +74,7 @@ def _make(name: str, table: Mapping[str, Any], where: str, checker: Checker, env
 
 def _check_stations(stations: Mapping[str, Station], checker: Checker) -> None:
     for key, station in stations.items():
-        where = f"{checker.path}: [stations.{key}]"
+        where = f"{checker.path}{checker.line((), ('stations', key))}: [stations.{key}]"
         if station.timezone is not None and not is_timezone(station.timezone):
             raise ConfigError(
                 f"timezone {station.timezone!r} is not an IANA timezone", where=where, hint='for example "Europe/Paris"'
@@ -82,7 +83,9 @@ def _check_stations(stations: Mapping[str, Station], checker: Checker) -> None:
             raise ConfigError("latitude or longitude is outside the globe", where=where)
 
 
-def _check(connection: Connection, kind: SourceKind, stations: Mapping[str, Station], where: str) -> None:
+def _check(
+    connection: Connection, kind: SourceKind, stations: Mapping[str, Station], where: str, checker: Checker
+) -> None:
     choices = {
         "format": (connection.format, FORMATS),
         "compression": (connection.compression, ("none", "gzip")),
@@ -97,7 +100,9 @@ def _check(connection: Connection, kind: SourceKind, stations: Mapping[str, Stat
     if kind.station and connection.station is None:
         raise ConfigError("station is missing", where=where, hint="a Weather Underground table does not name it")
     if kind.station or (mapping is not None and mapping.station is None):
-        _check_station(connection, stations, where, timed=mapping is None or mapping.timezone == "station")
+        line = checker.line("station", ("connections", connection.name))
+        at = f"{checker.path}{line}: [connections.{connection.name}]"
+        _check_station(connection, stations, at, timed=mapping is None or mapping.timezone == "station")
 
 
 def _check_station(connection: Connection, stations: Mapping[str, Station], where: str, *, timed: bool) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from barograph.config.plugins import broken, installed, load_plugin
 from barograph.config.tables import FIRST_DAY, MAPPING_OPTIONS, Option
 from barograph.errors import ConfigError
 from barograph.mapping import TableMapping
@@ -60,7 +61,17 @@ SOURCE_KINDS: Final[dict[str, SourceKind]] = {
 
 
 def kind_of(name: str) -> SourceKind:
-    """The kind of that name. Raises ConfigError for one that does not exist."""
-    if (kind := SOURCE_KINDS.get(name)) is None:
-        raise ConfigError(f"source = {name!r} is not known", hint=f"one of {', '.join(SOURCE_KINDS)}")
+    """The kind of that name, built in or installed. Raises ConfigError for one that does not exist, or is broken."""
+    if (kind := SOURCE_KINDS.get(name)) is not None:
+        return kind
+    if (plugin := load_plugin(name)) is None:
+        known = ", ".join([*SOURCE_KINDS, *installed()])
+        raise ConfigError(f"source = {name!r} is not known", hint=f"one of {known}")
+    kind = getattr(plugin, "kind", None)
+    if not isinstance(kind, SourceKind):
+        raise broken(name, f"its kind is {kind!r}, not a barograph.plugin.SourceKind")
+    if getattr(plugin, "decode", None) is None and kind.decoder is None:
+        raise broken(name, "it has neither a decode function nor the name of a decoder")
+    if kind.decoder == "table" and kind.mapping is None and "columns" not in kind.options:
+        raise broken(name, 'its decoder is "table", but it has neither a mapping nor MAPPING_OPTIONS among its options')
     return kind

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import codecs
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Final, NoReturn
 
 from barograph.config.checker import Checker
+from barograph.config.secrets import references
+from barograph.config.settings import Connection
 from barograph.config.tables import MAPPING_OPTIONS
 from barograph.config.timezones import is_timezone
 from barograph.mapping import STATION_COLUMNS, TIME_FORMATS, MappedColumn, TableMapping, time_format_problem
@@ -17,11 +21,19 @@ from barograph.variables import BY_NAME, NAMES
 _COLUMNS: Final = "columns"
 _OWN: Final = ("time", "missing", "decimal")
 _TIME: Final = ("column", "format", "timezone")
+CONTENTS: Final = ("csv", "json", "jsonl", "xlsx")
+_SECRET_HEADER: Final = re.compile(r"auth|token|key|pass|secret|cookie|credential", re.IGNORECASE)
 
 
 def make_mapping(name: str, options: Mapping[str, Any], station: str | None, checker: Checker) -> TableMapping:
     """The mapping that a connection's options say. Raises ConfigError."""
     return _Reader(("connections", name), checker).mapping(options, station)
+
+
+def check_table(connection: Connection, checker: Checker) -> None:
+    """Hold the settings of a connection of the kind "table" against what they may say. Raises ConfigError."""
+    if connection.source == "table":
+        _Reader(("connections", connection.name), checker).table_options(connection.options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +153,26 @@ class _Reader:
         return timezone
 
     # ------------------------------------------------------------------------------------------------ the rest
+
+    def table_options(self, options: Mapping[str, Any]) -> None:
+        """Settings of the kind "table" beside its mapping."""
+        if (content := options.get("content")) is not None and content not in CONTENTS:
+            self._fail(f"{content!r} is not known", ("content",), f"one of {', '.join(CONTENTS)}")
+        if (delimiter := options.get("delimiter")) is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
+            self._fail(f"{delimiter!r} is no delimiter", ("delimiter",), 'one character, as ";"')
+        try:
+            codecs.lookup(options["encoding"])
+        except LookupError:
+            self._fail(f"{options['encoding']!r} is no encoding", ("encoding",), "as utf-8, cp1252 or iso8859-15")
+        if options.get("header_row") == 0:
+            self._fail("lines are counted from 1", ("header_row",))
+        for name, value in (options.get("headers") or {}).items():
+            key = ("headers", name)
+            if not isinstance(value, str) or not re.fullmatch(r"[!#$%&'*+.^`|~\w-]+", name, re.ASCII):
+                self._fail(f"{name!r} must be the name of a header, and its value a text", key)
+            if _SECRET_HEADER.search(name) and not any(references(value)):
+                hint = f'write {name} = "${{VARIABLE}}", with the word before it that the server wants'
+                self._fail("must name a variable of the environment, never hold the secret itself", key, hint)
 
     def _missing(self, columns: Mapping[str, Any]) -> tuple[str, ...]:
         said = columns.get("missing", [])
