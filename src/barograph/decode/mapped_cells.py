@@ -43,7 +43,8 @@ class Cells:
         A name is the column of that name, else one that differs in blanks, case and a final dot alone, else the path
         of a value inside of a column of JSON objects. Empty cells are null.
         """
-        frame = batch.frame
+        cells_of = pl.col(batch.columns)
+        frame = batch.frame.with_columns(pl.when(cells_of != "").then(cells_of)) if batch.columns else batch.frame
         empty = dict(zip(frame.columns, frame.null_count().row(0), strict=True)) if frame.width else {}
         here = [name for name in batch.columns if empty[name] < frame.height]
         self.seen.update(dict.fromkeys(batch.columns))
