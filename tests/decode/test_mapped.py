@@ -361,7 +361,7 @@ def test_names_that_differ_a_little() -> None:
 
 
 def test_a_renamed_column_is_told() -> None:
-    """A mapped column without a value beside one that is called nearly the same was renamed: `rejected`, no row lost."""
+    """A mapped column without a value beside one of nearly its name was renamed; no row is lost."""
     out = read([{"When": "2024-10-01T00:00Z", "T air 2m": 50, "RH": 3}])
     (told,) = out.rejections
     assert (told.column, told.rows) == ("T air", 0)

@@ -46,7 +46,7 @@ def read_document(file: IO[bytes], path: str | None, *, name: str, limit_mib: in
     walked = "the document"
     for part in path.split(".") if path else ():
         if not isinstance(value, dict) or part not in value:
-            there = ", ".join(list(value)[:20]) if isinstance(value, dict) else f"a {_kind(value)}"
+            there = ", ".join(list(value)[:20]) if isinstance(value, dict) else _kind(value)
             raise FormatError(
                 f"has no {part!r} in {walked}", where=name, hint=f"correct records; there is {there or 'nothing'}"
             )
@@ -55,7 +55,7 @@ def read_document(file: IO[bytes], path: str | None, *, name: str, limit_mib: in
         value = [value]
     if not isinstance(value, list):
         raise FormatError(
-            f"has no list but a {_kind(value)} in {walked}", where=name, hint='set records, as records = "data.rows"'
+            f"has {_kind(value)} instead of a list in {walked}", where=name, hint='set records, as records = "data.rows"'
         )
     for place, each in enumerate(value, 1):
         yield _item(place, each)
@@ -90,5 +90,5 @@ def _item(place: int, value: Any) -> Item:
 
 
 def _kind(value: Any) -> str:
-    kinds = {dict: "object", list: "list", str: "text", bool: "truth value", type(None): "null"}
-    return kinds.get(type(value), "number")
+    kinds = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+    return kinds.get(type(value), "a number")
