@@ -55,7 +55,9 @@ def read_document(file: IO[bytes], path: str | None, *, name: str, limit_mib: in
         value = [value]
     if not isinstance(value, list):
         raise FormatError(
-            f"has {_kind(value)} instead of a list in {walked}", where=name, hint='set records, as records = "data.rows"'
+            f"has {_kind(value)} instead of a list in {walked}",
+            where=name,
+            hint='set records, as records = "data.rows"',
         )
     for place, each in enumerate(value, 1):
         yield _item(place, each)
