@@ -137,9 +137,10 @@ def test_one_bad_row(tmp_path: Path, cell: dict[str, str], column: str, value: s
     assert_settled(place)
 
 
-def test_a_line_that_is_cut(tmp_path: Path) -> None:
+@pytest.mark.parametrize("landed", ['format = "csv"', 'compression = "gzip"', 'format = "csv"\ncompression = "gzip"'])
+def test_a_line_that_is_cut(tmp_path: Path, landed: str) -> None:
     """The file was copied while it was written: the last line is refused, and the next sync has it."""
-    place = configured(tmp_path, 'url = "cape.csv"\nstation = "CAPE"')
+    place = configured(tmp_path, f'url = "cape.csv"\nstation = "CAPE"\n{landed}')
     data = semicolons(row.cells for row in night(20))
     (tmp_path / "cape.csv").write_bytes(data[:-9])
     (rejection,) = place.run().rejections
