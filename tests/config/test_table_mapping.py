@@ -9,6 +9,7 @@ import pytest
 from barograph.config import Connection, load
 from barograph.errors import ConfigError
 from barograph.mapping import MappedColumn, TableMapping
+from tests.docs.pages import DOCS, blocks
 
 HEAD = """\
 [stations.CAPE]
@@ -136,3 +137,16 @@ def test_a_secret_of_a_header_comes_from_the_environment(tmp_path: Path) -> None
     assert "s3cret" not in repr(second)
     assert second.secrets == ("s3cret",)
     assert second.reveal(second.options["headers"]) == {"Authorization": "Bearer s3cret"}
+
+
+def test_the_page_shows_what_an_error_looks_like(tmp_path: Path) -> None:
+    """The message on docs/sources/table.md is that of its own example with one unit misspelt."""
+    page = blocks(DOCS / "sources" / "table.md")
+    text = next(block.text for block in page if block.file == "harbour.toml")
+    shown = next(block.text for block in page if block.text.startswith("error: harbour.toml"))
+    path = tmp_path / "harbour.toml"
+    path.write_text(text.replace('"inHg"', '"psi"'), encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load(path, environ={})
+    error = caught.value
+    assert shown == f"error: {error.where.replace(str(path), path.name)}: {error.what}\n  {error.hint}\n"
