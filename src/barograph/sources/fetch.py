@@ -6,7 +6,7 @@ import os
 import random
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Final
@@ -27,8 +27,14 @@ _CHUNK: Final = 256 * 1024
 _JITTER: Final = random.SystemRandom()
 
 
-def fetch(url: str, limits: Limits, *, sleep: Callable[[float], None] = time.sleep) -> Fetched:
-    """The file at `url`: a path, file:// or http(s)://.
+def fetch(
+    url: str,
+    limits: Limits,
+    *,
+    headers: Mapping[str, str] | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Fetched:
+    """The file at `url`: a path, file:// or http(s)://; `headers` go to its server, and to no other.
 
     A server has `limits.http_timeout` seconds to connect and between two bytes, and 20 times that for the whole body.
     5xx, 408, 425, 429, timeouts, refused connections, unknown hosts, bodies cut short and files that change while
@@ -38,7 +44,7 @@ def fetch(url: str, limits: Limits, *, sleep: Callable[[float], None] = time.sle
     Raises SourceUnavailable after the last try; SourceRefused for every other answer than 200, a bad certificate, more
     than 5 redirects, and a path that is no readable file; LimitExceeded beyond `limits.source_mib`, sent or gunzipped.
     """
-    once = _opener(url, limits)
+    once = _opener(url, limits, headers or {})
     tries = 0
     while True:
         tries += 1
@@ -60,12 +66,12 @@ def _backoff(tries: int) -> float:
     return min(BACKOFF_SECONDS * 2.0 ** (tries - 1), BACKOFF_CAP) * _JITTER.uniform(0.5, 1.0)
 
 
-def _opener(url: str, limits: Limits) -> Callable[[], Fetched]:
+def _opener(url: str, limits: Limits, headers: Mapping[str, str]) -> Callable[[], Fetched]:
     if "://" not in url:
         return lambda: _read_file(url, url, limits)
     scheme = url.partition("://")[0].lower()
     if scheme in ("http", "https"):
-        return HttpGet(url, limits)
+        return HttpGet(url, limits, headers)
     if scheme != "file":
         raise SourceRefused(
             f"{scheme}:// is not read", where=mask(url), hint="give a path, file://, http:// or https://"

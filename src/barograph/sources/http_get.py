@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
@@ -38,9 +38,10 @@ _HINTS: Final = {
 class HttpGet:
     """One address to get, as often as asked."""
 
-    def __init__(self, url: str, limits: Limits) -> None:
+    def __init__(self, url: str, limits: Limits, headers: Mapping[str, str] | None = None) -> None:
         import urllib3
 
+        self._headers = {key.lower(): value for key, value in (headers or {}).items()}
         self._where = mask(url)
         self._limits = limits
         self._url, self._credentials = _split_userinfo(url, self._where)
@@ -91,7 +92,7 @@ class HttpGet:
         from urllib3.exceptions import LocationValueError
 
         url = self._url
-        headers = {"User-Agent": user_agent(), "Accept-Encoding": "gzip", **self._credentials}
+        headers = {"user-agent": user_agent(), "accept-encoding": "gzip", **self._credentials, **self._headers}
         for _ in range(MAX_REDIRECTS + 1):
             try:
                 response = self._pool.request("GET", url, headers=headers, redirect=False, preload_content=False)
@@ -103,7 +104,9 @@ class HttpGet:
             response.close()
             target = self._target(url, location)
             if urlsplit(target).netloc != urlsplit(url).netloc:
-                headers.pop("authorization", None)
+                # What was meant for one server, secrets above all, is for no other.
+                for name in ("authorization", *self._headers):
+                    headers.pop(name, None)
             url = target
         raise SourceRefused(
             f"redirects more than {MAX_REDIRECTS} times",
