@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from barograph.config import api_options
 from barograph.config.checker import Checker, local_path
 from barograph.config.kinds import SourceKind, kind_of
 from barograph.config.secrets import references
@@ -29,7 +30,7 @@ def make_connections(
     written: dict[str, str] = {}
     for name, table in tables.items():
         where = f"{checker.path}: [connections.{name}]"
-        connection = _make(name, table, where, checker, environ)
+        connection = _make(name, table, where, checker, environ, stations)
         _check(connection, kind_of(connection.source), stations, where)
         for folder in connection.folders:
             if (twin := written.setdefault(folder, name)) != name:
@@ -42,7 +43,14 @@ def make_connections(
     return result
 
 
-def _make(name: str, table: Mapping[str, Any], where: str, checker: Checker, environ: Mapping[str, str]) -> Connection:
+def _make(
+    name: str,
+    table: Mapping[str, Any],
+    where: str,
+    checker: Checker,
+    environ: Mapping[str, str],
+    stations: Mapping[str, Station],
+) -> Connection:
     kind = kind_of(table["source"])
     url = local_path(table.get("url"), checker.base) or kind.url
     if url is None:
@@ -62,6 +70,7 @@ def _make(name: str, table: Mapping[str, Any], where: str, checker: Checker, env
             "stream": table.get("stream", name),
             "options": options,
             "environ": {key: environ[key] for key in sorted(named) if key in environ},
+            "timezones": _timezones(options.get("stations", ()), stations) if kind.zones else {},
         }
     )
 
@@ -90,6 +99,20 @@ def _check(connection: Connection, kind: SourceKind, stations: Mapping[str, Stat
             raise ConfigError(f"stream {folder!r} is not a folder name", where=where)
     if kind.station:
         _check_station(connection, stations, where)
+    if (wrong := api_options.problem(connection.source, connection.options)) is not None:
+        raise ConfigError(wrong[0], where=where, hint=wrong[1])
+    for station in connection.options["stations"] if kind.zones else ():
+        if station not in connection.timezones:
+            raise ConfigError(
+                f"the timezone of station {station!r} is not known",
+                where=where,
+                hint=f"its data is asked for by local day: set timezone in [stations.{station}]",
+            )
+
+
+def _timezones(names: Sequence[str], stations: Mapping[str, Station]) -> dict[str, str]:
+    known = {name: stations[name].timezone for name in names if name in stations}
+    return {name: zone for name, zone in known.items() if zone is not None}
 
 
 def _check_station(connection: Connection, stations: Mapping[str, Station], where: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
@@ -38,8 +38,12 @@ _HINTS: Final = {
 class HttpGet:
     """One address to get, as often as asked."""
 
-    def __init__(self, url: str, limits: Limits) -> None:
+    def __init__(
+        self, url: str, limits: Limits, headers: Mapping[str, str] | None = None, also: frozenset[int] = frozenset()
+    ) -> None:
         import urllib3
+
+        self._headers, self._also = dict(headers or {}), also
 
         self._where = mask(url)
         self._limits = limits
@@ -81,6 +85,7 @@ class HttpGet:
             content_type=headers.get("Content-Type"),
             etag=headers.get("ETag"),
             last_modified=_http_date(headers.get("Last-Modified")),
+            status=response.status,
         )
 
     def _follow(self) -> tuple[BaseHTTPResponse, str]:
@@ -91,7 +96,7 @@ class HttpGet:
         from urllib3.exceptions import LocationValueError
 
         url = self._url
-        headers = {"User-Agent": user_agent(), "Accept-Encoding": "gzip", **self._credentials}
+        headers = {"User-Agent": user_agent(), "Accept-Encoding": "gzip", **self._headers, **self._credentials}
         for _ in range(MAX_REDIRECTS + 1):
             try:
                 response = self._pool.request("GET", url, headers=headers, redirect=False, preload_content=False)
@@ -131,6 +136,8 @@ class HttpGet:
             length = response.headers.get("Content-Length", "")
             if length.isdecimal() and int(length) > self._limits.source_mib * MIB:
                 raise too_large(self._where, self._limits)
+            return
+        if status in self._also:
             return
         what = f"answered {status} {_PHRASES.get(status, '')}".rstrip()
         if status in _BUSY or status >= 500:
