@@ -7,6 +7,7 @@ from typing import ClassVar, Final
 from urllib.parse import urlencode
 
 from barograph.config import Connection
+from barograph.errors import SourceUnavailable
 from barograph.messages import Log, Record
 from barograph.sources.base import Access, Messages, ReadRequest
 from barograph.sources.delimited import lines, rows
