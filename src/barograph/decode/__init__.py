@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from barograph.decode import infoclimat, wunderground
+from barograph.decode import infoclimat, mapped, wunderground
 from barograph.decode.base import DecodeContext, Decoded, Decoder, Opener
 from barograph.model import LandedObject
 
 DECODERS: Final[dict[str, Decoder]] = {
     "wunderground-table": wunderground.decode,
     "infoclimat": infoclimat.decode,
+    "table": mapped.decode,
 }
 
 

@@ -155,7 +155,19 @@ class _JsonReader:
         filled = frame.height * len(self.fields) - sum(frame[self.fields].null_count().row(0)) if self.fields else 0
         expected = filled + frame.height * (self._envelope or 0)
         keys = data.count(b'":')
-        return keys > expected and keys > expected + data.count(b'":null')
+        if keys <= expected:
+            return False
+        expected += data.count(b'":null')
+        return keys > expected and keys > expected + self._nested_keys(frame)
+
+    def _nested_keys(self, frame: pl.DataFrame) -> int:
+        """The keys that are not null inside of the cells: an object in a column of text shows as its JSON."""
+        if not self.fields:
+            return 0
+        cells = pl.col(self.fields)
+        keys = cells.str.count_matches('":', literal=True).cast(pl.Int64).sum()
+        nulls = cells.str.count_matches(r'":\s*null').cast(pl.Int64).sum()
+        return int(sum(frame.select(keys - nulls).row(0)))
 
     def _sift(self, lines: list[bytes], first: int) -> tuple[list[bytes], list[int], list[Rejection]]:
         good: list[bytes] = []
