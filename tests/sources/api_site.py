@@ -75,7 +75,7 @@ class Site:
 
     def logs(self) -> list[str]:
         """Every log line, the oldest first."""
-        return [f"{entry.level} {entry.message}" for entry in reversed(self.store.logs(LogQuery(limit=10_000)))]
+        return [f"{entry.type} {entry.msg}" for entry in reversed(self.store.logs(LogQuery(limit=10_000)))]
 
     def everything(self) -> bytes:
         """Whatever stands on the disk, but the configuration of this test."""

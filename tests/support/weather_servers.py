@@ -174,9 +174,7 @@ class PwsServer(WeatherServer):
     """Weather Underground's API: `zones` are the stations' timezones."""
 
     path = "/v2/pws"
-    zones: dict[str, str] = field(
-        default_factory=lambda: {"IICHTE19": "Europe/Brussels", "ILAMAD25": "Europe/Paris"}
-    )
+    zones: dict[str, str] = field(default_factory=lambda: {"IICHTE19": "Europe/Brussels", "ILAMAD25": "Europe/Paris"})
     quota: int = 10**6
 
     def respond(self, seen: Seen) -> Reply:
@@ -191,7 +189,7 @@ class PwsServer(WeatherServer):
         zone = ZoneInfo(self.zones[name])
         today = self.now.astimezone(zone).date()
         running = seen.path.endswith("/observations/all/1day")
-        day = today if running else datetime.strptime(query["date"][0], "%Y%m%d").date()
+        day = today if running else date.fromisoformat(query["date"][0])
         if day == today and not running:
             # The real one gives what it once gave for today, for the rest of the day.
             return Reply(b"", 204)
