@@ -36,6 +36,7 @@ class Site:
     environ: Mapping[str, str] = field(default_factory=lambda: {"WEATHER_KEY": TOKEN})
     retries: int = 2
     stop: Event = field(default_factory=Event)
+    path: str | None = None
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -46,7 +47,7 @@ class Site:
         path = self.folder / "barograph.toml"
         lines = [f"{key} = {json.dumps(value)}" for key, value in self.settings.items()]
         limits = f"[limits]\nhttp_timeout = 5\nhttp_retries = {self.retries}\n"
-        url = f'url = "{self.server.url(self.server.path)}"'
+        url = f'url = "{self.server.url(self.path or self.server.path)}"'
         table = "\n".join(["[connections.net]", f'source = "{self.kind}"', url, *lines, ""])
         path.write_text(limits + STATIONS + table, encoding="utf-8")
         settings = load(path, data_dir=self.folder, environ=dict(self.environ))
