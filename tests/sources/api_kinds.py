@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from tests.support.weather_servers import (
     PLACES,
-    InfoclimatServer,
     IemServer,
+    InfoclimatServer,
     PwsServer,
     SynopServer,
     Weather,
@@ -69,7 +69,7 @@ def _common(weather: Weather) -> dict[str, Any]:
     }
 
 
-POINTS: Final = "N NNE NE ENE E ESE SE SSE S SSW SW WSW W WNW NW NNW".split()
+POINTS: Final = ["N", "NNE", "NE", "ENE", "E", "ESE", "SE", "SSE", "S", "SSW", "SW", "WSW", "W", "WNW", "NW", "NNW"]
 
 
 def point(degrees: float) -> str:
@@ -84,7 +84,7 @@ KINDS: Final = {
             "infoclimat-api",
             InfoclimatServer,
             {"stations": ["00052", "07015"], "token": "${WEATHER_KEY}", "start": "2024-10-05"},
-            {"window_days": 1, "batch": 1, "overlap_days": 1},
+            {"window_days": 2, "batch": 1, "overlap_days": 1},
             ("00052", "07015"),
             "",
             1,

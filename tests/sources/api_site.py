@@ -17,6 +17,7 @@ from barograph.landing import open_landing
 from barograph.messages import Span
 from barograph.model import RunReport
 from barograph.pipeline import Job, run, sync
+from barograph.pipeline.syncing import SyncRequest
 from barograph.store import open_store
 from barograph.store.base import LogQuery
 from tests.support.weather_servers import TOKEN, WeatherServer
@@ -37,6 +38,7 @@ class Site:
     retries: int = 2
     stop: Event = field(default_factory=Event)
     path: str | None = None
+    stations: str = STATIONS
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -49,7 +51,7 @@ class Site:
         limits = f"[limits]\nhttp_timeout = 5\nhttp_retries = {self.retries}\n"
         url = f'url = "{self.server.url(self.path or self.server.path)}"'
         table = "\n".join(["[connections.net]", f'source = "{self.kind}"', url, *lines, ""])
-        path.write_text(limits + STATIONS + table, encoding="utf-8")
+        path.write_text(limits + self.stations + table, encoding="utf-8")
         settings = load(path, data_dir=self.folder, environ=dict(self.environ))
         zone = open_landing(settings.landing_url, settings.landing_prefix)
         return Job(settings, zone, self.store, stop=self.stop)
@@ -60,6 +62,16 @@ class Site:
         self.monkeypatch.setattr("barograph.pipeline.syncing.utc_now", lambda: now)
         work = run if ingest else sync
         return work(self.job(), ["net"], span=span)
+
+    def hurry(self) -> list[float]:
+        """From now on no pause takes time; the pauses that were asked for, in seconds, as they come."""
+        pauses: list[float] = []
+
+        def pause(_: SyncRequest, seconds: float) -> None:
+            pauses.append(seconds)
+
+        self.monkeypatch.setattr(SyncRequest, "pause", pause)
+        return pauses
 
     def landed(self) -> list[dict[str, Any]]:
         """Every landed record."""

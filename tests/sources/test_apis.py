@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from datetime import date, datetime, timedelta
+from contextlib import ExitStack, suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,7 +21,7 @@ from barograph.variables import NAMES
 from tests.sources.api_kinds import KINDS, START, Kind, point
 from tests.sources.api_site import Site, utc
 from tests.support.http_server import FAILING, Reply, html, plain, redirect, too_many
-from tests.support.weather_servers import TOKEN, PwsServer, SynopServer, Weather, WeatherServer
+from tests.support.weather_servers import TOKEN, Weather, WeatherServer
 
 Make = Callable[..., Site]
 FIRST, SECOND = utc(2024, 10, 8, 6), utc(2024, 10, 9, 6)
@@ -41,7 +42,9 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
         def build(kind: Kind, *, retries: int = 2, environ: dict[str, str] | None = None, **over: Any) -> Site:
             server = stack.enter_context(kind.server())
             folder = Path(tempfile.mkdtemp(dir=tmp_path))
-            site = Site(folder, server, monkeypatch, kind.name, {"pause": 0.0, **kind.settings, **over}, retries=retries)
+            site = Site(
+                folder, server, monkeypatch, kind.name, {"pause": 0.0, **kind.settings, **over}, retries=retries
+            )
             if environ is not None:
                 site.environ = environ
             stack.callback(site.close)
@@ -77,9 +80,9 @@ def test_values_are_right(make: Make, kind: Kind) -> None:
     report = site.night(FIRST, ingest=True)
     assert (report.status, report.errors, report.rejections) == ("done", (), ())
     record = stored(site, kind)
-    end = FIRST + timedelta(seconds=kind.name == "meteofrance-synop" or kind.name == "infoclimat-api")
-    seen = {pair for pair in expected(kind, site.server, local_start(kind), FIRST + timedelta(seconds=1))}
-    assert seen >= set(record) >= expected(kind, site.server, local_start(kind), end)
+    # Whether the report of this very second is out yet differs from server to server.
+    assert set(record) >= expected(kind, site.server, local_start(kind), FIRST)
+    assert set(record) <= expected(kind, site.server, local_start(kind), FIRST + timedelta(seconds=1))
     for (station, at), values in record.items():
         weather = Weather.at(station.removeprefix(kind.prefix), at)
         truth = {name: value for name, value in kind.truth(weather).items() if value is not None}
@@ -163,11 +166,9 @@ def test_a_backfill_that_broke_off_goes_on(make: Make, kind: Kind) -> None:
     whole.night(FIRST, span=span)
     needed = len(whole.server.take())
     assert needed >= 3
-    site.server.trouble.extend([Reply(b"", 200)] * 0)
-    served: list[int] = []
-    respond = site.server.respond
-    site.server.respond = lambda seen: FAILING if (served.append(1) or len(served)) == needed - 1 else respond(seen)  # type: ignore[method-assign,func-returns-value]
-    report = site.night(FIRST, span=span)
+    with pytest.MonkeyPatch.context() as patch:
+        break_at(site, needed - 1, "500", patch)
+        report = site.night(FIRST, span=span)
     assert report.connections[0].error is not None
     assert "answered 500" in report.connections[0].error
     assert "backfill" in site.state()
@@ -236,10 +237,8 @@ def test_broken_off_and_resumed_is_uninterrupted(
         for number, fault in faults:
             with pytest.MonkeyPatch.context() as patch:
                 break_at(site, number, fault, patch)
-                try:
+                with suppress(Killed):
                     site.night(now)
-                except Killed:
-                    pass
             site.stop.clear()
             site.server.trouble.clear()
         final = site.night(now)
@@ -248,32 +247,31 @@ def test_broken_off_and_resumed_is_uninterrupted(
     assert kind.rows(site.landed()) == kind.rows(whole.landed())
 
 
-def test_no_output_holds_the_secret(make: Make, kind: Kind, caplog: pytest.LogCaptureFixture) -> None:
-    """A server may repeat the key in a text, a page, a redirect, a record: it stands in no error, log, file or store."""
-    key = KINDS[kind.name].settings.get("token") or kind.settings.get("api_key")
-    forms = [TOKEN, quote(TOKEN), quote(TOKEN, safe="")]
+@pytest.mark.parametrize("name", ["infoclimat-api", "wunderground-pws"])
+def test_no_output_holds_the_secret(make: Make, name: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A server may repeat the key in a text, a page, a redirect, a record: it stands in no error, log or file."""
+    forms = [TOKEN, quote(TOKEN), quote(TOKEN, safe=""), quote_plus(TOKEN), json.dumps(TOKEN)[1:-1]]
+    echo = {"observations": [{"epoch": 1, "note": TOKEN}], "status": "OK", "hourly": {"_params": [TOKEN]}}
     replies = [
         plain(f"no such key: {TOKEN}, says {quote(TOKEN)}", 200),
+        plain("x" * 190 + TOKEN, 200),
         plain(f"denied to {TOKEN}", 403),
         html(f"Sign in, {TOKEN}"),
         redirect(f"ftp://elsewhere/{quote(TOKEN)}"),
         redirect(f"/next?x={quote(TOKEN)}"),
-        Reply(b'{"status": "ERROR", "errors": ["' + TOKEN.encode() + b'"]}'),
-        Reply(b'{"observations": [{"epoch": 1, "note": "' + TOKEN.encode() + b'"}]}'),
+        Reply(json.dumps({"status": "ERROR", "errors": [TOKEN]}).encode()),
+        Reply(json.dumps(echo).encode()),
+        Reply(json.dumps(echo, ensure_ascii=False).encode()),
     ]
+    site = make(KINDS[name], retries=0)
     for reply in replies:
-        site = make(kind, retries=0)
-        if key is None:
-            # A key in the path of the address, which no rule for query parameters would find.
-            site.server.path = f"/{quote(TOKEN)}"  # type: ignore[misc]
-            site.settings = {**site.settings}
         site.server.trouble.append(reply)
         report = site.night(FIRST, ingest=True)
-        said = [str(report), *site.logs(), caplog.text, site.everything().decode("latin-1")]
-        if key is None:
-            continue
-        for text in said:
-            assert not [form for form in forms if form in text or form.encode().decode("latin-1") in text]
+        for text in (str(report), *site.logs(), caplog.text):
+            assert not [form for form in forms if form in text]
+    for form in forms:
+        assert form.encode() not in site.everything()
+    assert b"***" in site.everything()
 
 
 def test_a_key_in_the_path_is_no_output_either(make: Make) -> None:
@@ -281,8 +279,6 @@ def test_a_key_in_the_path_is_no_output_either(make: Make) -> None:
     kind = KINDS["meteofrance-synop"]
     site = make(kind, retries=0, environ={"MIRROR_KEY": "pathsecret"})
     site.server.missing = frozenset({2024})  # type: ignore[attr-defined]
-    site.settings = {**site.settings, "url_suffix": ""}
-    del site.settings["url_suffix"]
     site.path = "/${MIRROR_KEY}/synop"
     report = site.night(FIRST)
     assert "/***/synop/synop_2024.csv.gz" in str(report.connections[0].error)
@@ -302,7 +298,8 @@ def test_a_wrong_key_is_final(make: Make, name: str, said: tuple[str, str]) -> N
     report = site.night(FIRST)
     error = str(report.connections[0].error)
     assert error.startswith("connection net, http://127.0.0.1")
-    assert all(text in error for text in said)
+    for text in said:
+        assert text in error
     assert len(site.server.take()) == 1
     assert site.landed() == []
     assert "another-key" not in "".join(site.logs()) + error
@@ -316,11 +313,10 @@ def test_an_unset_variable_is_told(make: Make) -> None:
     assert site.server.take() == []
 
 
-def test_a_busy_server_is_waited_for(make: Make, kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_busy_server_is_waited_for(make: Make, kind: Kind) -> None:
     """429 and 503 are tried again in the same sync, after what Retry-After asks for."""
-    pauses: list[float] = []
-    monkeypatch.setattr("barograph.pipeline.syncing.SyncRequest.pause", lambda self, seconds: pauses.append(seconds))
     site = make(kind)
+    pauses = site.hurry()
     site.server.trouble.extend([too_many("7"), Reply(b"busy", 503, headers={"Retry-After": "9"})])
     report = site.night(FIRST)
     assert report.status == "done"
@@ -337,6 +333,3 @@ def test_a_new_station_begins_at_the_start(make: Make) -> None:
     site.night(SECOND)
     asked = {tuple(seen.query["station"]): seen.query["sts"][0] for seen in site.server.take()}
     assert asked == {("EBOS",): "2024-10-05T00:00Z", ("LFQQ",): "2024-10-06T00:00Z"}
-
-
-assert date and PwsServer and SynopServer

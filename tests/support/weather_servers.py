@@ -128,7 +128,7 @@ class InfoclimatServer(WeatherServer):
 
     def respond(self, seen: Seen) -> Reply:
         query = seen.query
-        if query["token"] != [TOKEN]:
+        if query.get("token") != [TOKEN]:
             return plain("Wrong ip address")
         names, (start,), (end,) = query["stations[]"], query["start"], query["end"]
         first, last = _midnight(start), _midnight(end)
@@ -179,7 +179,7 @@ class PwsServer(WeatherServer):
 
     def respond(self, seen: Seen) -> Reply:
         query = seen.query
-        if query["apiKey"] != [TOKEN]:
+        if query.get("apiKey") != [TOKEN]:
             return Reply(b'{"errors":[{"error":{"code":"CDN-0001","message":"Invalid apiKey."}}]}', 401)
         if len(self.requests) > self.quota:
             return Reply(b"", 429)
@@ -235,11 +235,17 @@ class SynopServer(WeatherServer):
     classic: frozenset[int] = frozenset()
     missing: frozenset[int] = frozenset()
     stations: tuple[str, ...] = ("07015", "00052")
+    files: dict[tuple[int, datetime], Reply] = field(default_factory=dict)
 
     def respond(self, seen: Seen) -> Reply:
         year = int(seen.path.removesuffix(".csv.gz").rpartition("_")[2])
         if year in self.missing or year > self.now.year:
             return plain("Not Found", 404)
+        if (year, self.now) not in self.files:
+            self.files[year, self.now] = self._file(year)
+        return self.files[year, self.now]
+
+    def _file(self, year: int) -> Reply:
         first = datetime(year, 1, 1, tzinfo=UTC)
         end = min(datetime(year + 1, 1, 1, tzinfo=UTC), self.now + timedelta(seconds=1))
         header = CLASSIC if year in self.classic else CURRENT
@@ -249,8 +255,8 @@ class SynopServer(WeatherServer):
         # Made anew with each report, as a server does that writes its file every three hours.
         modified = format_datetime(newest, usegmt=True)
         body = gzip.compress("\n".join([*lines, ""]).encode(), mtime=0)
-        return Reply(body, content_type="application/gzip", etag=f'"{len(lines)}-{newest:%s}"',
-                     headers={"Last-Modified": modified})  # fmt: skip
+        etag = f'"{len(lines)}-{int(newest.timestamp())}"'
+        return Reply(body, content_type="application/gzip", etag=etag, headers={"Last-Modified": modified})
 
     def _row(self, name: str, at: datetime, header: tuple[str, ...]) -> list[str]:
         weather, place = Weather.at(name, at), PLACES[name]

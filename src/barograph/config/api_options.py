@@ -48,7 +48,7 @@ IEM_ASOS: Final[dict[str, Option]] = {
 # fmt: on
 
 BOUNDS: Final[dict[str, dict[str, tuple[int, int]]]] = {
-    "infoclimat-api": {"batch": (1, 100), "window_days": (1, 365)},
+    "infoclimat-api": {"batch": (1, 100), "window_days": (2, 365)},
     "wunderground-pws": {"requests_per_minute": (1, 30), "requests_per_day": (1, 1500)},
     "iem-asos": {"batch": (1, 50), "window_days": (1, 366)},
 }

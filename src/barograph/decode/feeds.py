@@ -16,14 +16,14 @@ from barograph.decode import mapped
 from barograph.decode.base import DecodeContext, Decoded, Decoder, Opener
 from barograph.decode.envelope import RawBatch, read_table
 from barograph.mapping import MappedColumn, TableMapping
-from barograph.model import LandedObject, Note, Rejection
+from barograph.model import LandedObject, Note
 
 STATION_TYPE: Final = "station_type"
 
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """A server's table. `raw` are its columns that are read; `core` the mapped ones that no object goes without."""
+    """A server's table. `raw` are its columns that are read; `core` the variables that no object goes without."""
 
     mapping: TableMapping
     raw: tuple[str, ...]
@@ -34,9 +34,8 @@ class Feed:
 
 @dataclass(slots=True)
 class _Seen:
-    """What the batches of an object held."""
+    """How many rows of an object became reports, and which core variables any of them has."""
 
-    columns: set[str] = field(default_factory=set)
     variables: set[str] = field(default_factory=set)
     rows: int = 0
 
@@ -47,7 +46,7 @@ def decoder_of(feed: Feed) -> Decoder:
     def decode(item: LandedObject, opener: Opener, context: DecodeContext) -> Iterator[Decoded]:
         seen = _Seen()
         batches = read_table(item, opener(), feed.raw, limit_bytes=context.record_mib << 20)
-        ready = (_prepared(batch, feed, seen) for batch in batches)
+        ready = (_prepared(batch, feed) for batch in batches)
         for piece in mapped.decode_batches(item, ready, context, feed.mapping):
             seen.rows += piece.frame.height
             found = [name for name in feed.core if name in piece.frame.columns]
@@ -58,9 +57,8 @@ def decoder_of(feed: Feed) -> Decoder:
     return decode
 
 
-def _prepared(batch: RawBatch, feed: Feed, seen: _Seen) -> RawBatch:
+def _prepared(batch: RawBatch, feed: Feed) -> RawBatch:
     frame = batch.frame
-    seen.columns.update(batch.columns)
     absent = [name for name in feed.raw if name not in frame.columns]
     frame = frame.with_columns(pl.lit(None, dtype=pl.String).alias(name) for name in absent)
     frame = feed.prepare(frame.with_columns(pl.lit(feed.station_type).alias(STATION_TYPE)))
@@ -68,17 +66,12 @@ def _prepared(batch: RawBatch, feed: Feed, seen: _Seen) -> RawBatch:
 
 
 def _drift(item: LandedObject, feed: Feed, seen: _Seen) -> Decoded:
-    """Report that what every such table says is nowhere in this one: a renamed column would be lost in silence."""
+    """Note that what every such table says is nowhere in this one: a renamed value would be lost in silence."""
     out = Decoded()
     for name in feed.core if seen.rows else ():
-        column = feed.mapping.columns[name].column
-        if name in seen.variables:
-            continue
-        if "." not in column and column not in seen.columns:
-            reason = "the table has no such column; has the server renamed it?"
-            out.rejections.append(Rejection(item.key, reason, column=column, rows=0))
-        else:
-            text = f"no row has a value of {column}; has the server renamed it?"
+        if name not in seen.variables:
+            column = feed.mapping.columns[name].column
+            text = f"no row has a value of {column}; was it renamed?"
             out.notes.append(Note("warning", text, {"object": item.key, "column": column}))
     return out
 

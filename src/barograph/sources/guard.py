@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from contextlib import closing
 from typing import Any, Final
@@ -25,7 +26,7 @@ class Blotter:
             form
             for secret in secrets
             if len(secret) >= SHORTEST
-            for form in (secret, quote(secret), quote(secret, safe=""), quote_plus(secret), _json(secret))
+            for form in (secret, quote(secret), quote(secret, safe=""), quote_plus(secret), *_json(secret))
         }
         # A longer form first: it may hold a shorter one.
         self._forms = sorted(forms, key=len, reverse=True)
@@ -73,5 +74,7 @@ def guarded(messages: Messages, secrets: Iterable[str]) -> Messages:
             raise clean from None
 
 
-def _json(text: str) -> str:
-    return orjson.dumps(text).decode()[1:-1]
+def _json(text: str) -> tuple[str, ...]:
+    """Inside of a JSON text, in Unicode and in ASCII, and as Python's repr shows the latter."""
+    ascii_only = json.dumps(text)[1:-1]
+    return json.dumps(text, ensure_ascii=False)[1:-1], ascii_only, ascii_only.replace("\\", "\\\\")

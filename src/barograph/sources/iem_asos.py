@@ -20,6 +20,7 @@ BACKOFF: Final = 10.0
 """The server throttles by address and answers 503 while it is busy."""
 
 _KEYS: Final = ("station", "valid")
+_CORE: Final = ("tmpf", "sknt")
 
 
 class IemAsos:
@@ -72,6 +73,9 @@ class IemAsos:
         if not set(_KEYS) <= set(header):
             hint = "check the connection's stations; the server says the reason in words"
             raise client.refused("answered no table of reports", url, hint, first[:4096].encode())
+        if absent := [name for name in _CORE if name not in header]:
+            hint = "the table has changed its form; nothing was taken, and a newer barograph may know it"
+            raise client.refused(f"has no column {absent[0]!r}", url, hint)
         yield from rows(text, header, ",")
 
     def _whole(self, text: Iterator[str]) -> Iterator[str]:

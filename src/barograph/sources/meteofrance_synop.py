@@ -20,6 +20,9 @@ from barograph.sources.polite import NOT_MODIFIED, Client, Pace
 STYLES: Final = (("geo_id_wmo", "validity_time"), ("numer_sta", "date"))
 """Station and time columns: the current files', and the classic ones'."""
 
+CORE: Final = ("t", "u", "ff")
+CHANGED: Final = "the table has changed its form; nothing was taken, and a newer barograph may know it"
+
 BACKOFF: Final = 5.0
 _GONE: Final = 404
 _TOLERANCE: Final = timedelta(days=7)
@@ -144,7 +147,9 @@ class MeteofranceSynop:
     def _whole(self, header: list[str], client: Client, url: str) -> None:
         doubled = [name for name, group in itertools.groupby(sorted(header)) if len(list(group)) > 1 and name]
         if doubled:
-            raise client.refused(f"has the column {doubled[0]!r} twice", url, "has the file changed its form?")
+            raise client.refused(f"has the column {doubled[0]!r} twice", url, CHANGED)
+        if absent := [name for name in CORE if name not in header]:
+            raise client.refused(f"has no column {absent[0]!r}", url, CHANGED)
 
     def _url(self, year: int) -> str:
         base = self._connection.reveal(self._connection.url)

@@ -121,9 +121,8 @@ class Client:
         """The error with the connection's name, and with the setting that holds its key where the server refuses it."""
         hint = error.hint
         if isinstance(error, SourceRefused) and self._key and error.what.startswith(("answered 401", "answered 403")):
-            hint = (
-                f"check {self._key} of the connection: the variable {self._connection.options[self._key]} must hold it"
-            )
+            variable = self._connection.options[self._key]
+            hint = f"check what {variable} holds: it is the connection's {self._key}, and the server does not take it"
         where = f"connection {self._connection.name}, {error.where}"
         return type(error)(error.what, where=where, hint=hint)
 
