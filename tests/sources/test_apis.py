@@ -229,7 +229,7 @@ def test_broken_off_and_resumed_is_uninterrupted(
 ) -> None:
     """However syncs end, killed ones included, the next ones complete what one good sync lands; no state runs ahead."""
     kind = KINDS[kind_name]
-    over = kind.narrow | ({"start": "2022-12-30"} if kind_name == "meteofrance-synop" else {})
+    over = kind.narrow | ({"start": "2023-12-30"} if kind_name == "meteofrance-synop" else {})
     site, whole = make(kind, retries=0, **over), make(kind, **over)
     now = FIRST
     with pytest.MonkeyPatch.context() as small:

@@ -235,15 +235,19 @@ class SynopServer(WeatherServer):
     classic: frozenset[int] = frozenset()
     missing: frozenset[int] = frozenset()
     stations: tuple[str, ...] = ("07015", "00052")
-    files: dict[tuple[int, datetime], Reply] = field(default_factory=dict)
+    files: ClassVar[dict[Any, Reply]] = {}
+    """Made once for all servers that tell the same."""
 
     def respond(self, seen: Seen) -> Reply:
         year = int(seen.path.removesuffix(".csv.gz").rpartition("_")[2])
         if year in self.missing or year > self.now.year:
             return plain("Not Found", 404)
-        if (year, self.now) not in self.files:
-            self.files[year, self.now] = self._file(year)
-        return self.files[year, self.now]
+        end = min(datetime(year + 1, 1, 1, tzinfo=UTC), self.now)
+        same = (year, end, year in self.classic, self.stations, self.step, *sorted(self.gaps))
+        key = (*same, *(item for item in sorted(self.late.items()) if item[1] > self.now), len(self.late))
+        if key not in self.files:
+            self.files[key] = self._file(year)
+        return self.files[key]
 
     def _file(self, year: int) -> Reply:
         first = datetime(year, 1, 1, tzinfo=UTC)
