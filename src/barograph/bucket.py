@@ -76,6 +76,13 @@ class Bucket:
                     modified = modified.replace(microsecond=modified.microsecond // 1000 * 1000)
                     yield Entry(meta["path"], meta["size"], meta["e_tag"] or str(meta["size"]), modified)
 
+    def entry(self, key: str) -> Entry:
+        """One object, as listed."""
+        with self._errors(key):
+            meta = obstore.head(self.store, key)
+        modified = meta["last_modified"].astimezone(UTC)
+        return Entry(meta["path"], meta["size"], meta["e_tag"] or str(meta["size"]), modified)
+
     def keys(self, folder: str) -> list[str]:
         """The keys under a folder, sorted."""
         return sorted(entry.key for entry in self.entries(folder))

@@ -6,15 +6,17 @@ password comes from BAROGRAPH_STORE or from the file that `store.url_file` names
 `${VARIABLE}`s of the environment.
 """
 
-from barograph.config.connections import is_timezone
 from barograph.config.kinds import SOURCE_KINDS, SourceKind, kind_of
 from barograph.config.load import data_folder, debug, load, mongod
+from barograph.config.plugins import broken, load_plugin
 from barograph.config.settings import Connection, Limits, Retention, Settings
-from barograph.config.tables import ENVIRONMENT, FORMATS, MIB, TABLES, Option, Secret
+from barograph.config.tables import ENVIRONMENT, FORMATS, MAPPING_OPTIONS, MIB, TABLES, Option, Secret
+from barograph.config.timezones import is_timezone
 
 __all__ = [
     "ENVIRONMENT",
     "FORMATS",
+    "MAPPING_OPTIONS",
     "MIB",
     "SOURCE_KINDS",
     "TABLES",
@@ -25,10 +27,12 @@ __all__ = [
     "Secret",
     "Settings",
     "SourceKind",
+    "broken",
     "data_folder",
     "debug",
     "is_timezone",
     "kind_of",
     "load",
+    "load_plugin",
     "mongod",
 ]

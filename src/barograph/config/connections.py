@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from barograph.config import api_options
 from barograph.config.checker import Checker, local_path
 from barograph.config.kinds import SourceKind, kind_of
 from barograph.config.secrets import references
 from barograph.config.settings import Connection
+from barograph.config.table_mapping import check_table, make_mapping
 from barograph.config.tables import FORMATS, TABLES
+from barograph.config.timezones import is_timezone
 from barograph.errors import ConfigError
 from barograph.model import Station
 
@@ -29,9 +29,10 @@ def make_connections(
     result: dict[str, Connection] = {}
     written: dict[str, str] = {}
     for name, table in tables.items():
-        where = f"{checker.path}: [connections.{name}]"
+        where = f"{checker.path}{checker.line((), ('connections', name))}: [connections.{name}]"
         connection = _make(name, table, where, checker, environ, stations)
-        _check(connection, kind_of(connection.source), stations, where)
+        _check(connection, kind_of(connection.source), stations, where, checker)
+        check_table(connection, checker)
         for folder in connection.folders:
             if (twin := written.setdefault(folder, name)) != name:
                 raise ConfigError(
@@ -61,6 +62,10 @@ def _make(
     common = {key: value for key, value in table.items() if key in TABLES["connections"]}
     options = {key: option.default for key, option in kind.options.items() if option.default is not None}
     options |= {key: value for key, value in table.items() if key in kind.options}
+    decoder = options.get("decoder") or kind.decoder or table["source"]
+    mapping = kind.mapping
+    if decoder == "table" and (mapping is None or "columns" in options):
+        mapping = make_mapping(name, options, table.get("station"), checker)
     named = set(references((url, options)))
     return Connection(
         **{
@@ -69,6 +74,7 @@ def _make(
             "url": url,
             "stream": table.get("stream", name),
             "options": options,
+            "mapping": mapping,
             "environ": {key: environ[key] for key in sorted(named) if key in environ},
             "timezones": _timezones(options.get("stations", ()), stations) if kind.zones else {},
         }
@@ -77,7 +83,7 @@ def _make(
 
 def _check_stations(stations: Mapping[str, Station], checker: Checker) -> None:
     for key, station in stations.items():
-        where = f"{checker.path}: [stations.{key}]"
+        where = f"{checker.path}{checker.line((), ('stations', key))}: [stations.{key}]"
         if station.timezone is not None and not is_timezone(station.timezone):
             raise ConfigError(
                 f"timezone {station.timezone!r} is not an IANA timezone", where=where, hint='for example "Europe/Paris"'
@@ -86,7 +92,9 @@ def _check_stations(stations: Mapping[str, Station], checker: Checker) -> None:
             raise ConfigError("latitude or longitude is outside the globe", where=where)
 
 
-def _check(connection: Connection, kind: SourceKind, stations: Mapping[str, Station], where: str) -> None:
+def _check(
+    connection: Connection, kind: SourceKind, stations: Mapping[str, Station], where: str, checker: Checker
+) -> None:
     choices = {
         "format": (connection.format, FORMATS),
         "compression": (connection.compression, ("none", "gzip")),
@@ -97,8 +105,13 @@ def _check(connection: Connection, kind: SourceKind, stations: Mapping[str, Stat
     for folder in connection.folders:
         if not re.fullmatch(r"[\w.-]+", folder) or folder.startswith((".", "_")):
             raise ConfigError(f"stream {folder!r} is not a folder name", where=where)
-    if kind.station:
-        _check_station(connection, stations, where)
+    mapping = connection.mapping
+    if kind.station and connection.station is None:
+        raise ConfigError("station is missing", where=where, hint="a Weather Underground table does not name it")
+    if kind.station or (mapping is not None and mapping.station is None):
+        line = checker.line("station", ("connections", connection.name))
+        at = f"{checker.path}{line}: [connections.{connection.name}]"
+        _check_station(connection, stations, at, timed=mapping is None or mapping.timezone == "station")
     if (wrong := api_options.problem(connection.source, connection.options)) is not None:
         raise ConfigError(wrong[0], where=where, hint=wrong[1])
     for station in connection.options["stations"] if kind.zones else ():
@@ -115,9 +128,9 @@ def _timezones(names: Sequence[str], stations: Mapping[str, Station]) -> dict[st
     return {name: zone for name, zone in known.items() if zone is not None}
 
 
-def _check_station(connection: Connection, stations: Mapping[str, Station], where: str) -> None:
+def _check_station(connection: Connection, stations: Mapping[str, Station], where: str, *, timed: bool) -> None:
     if connection.station is None:
-        raise ConfigError("station is missing", where=where, hint="a Weather Underground table does not name it")
+        raise ConfigError("station is missing", where=where, hint="its table does not say whose rows it holds")
     station = stations.get(connection.station)
     if station is None:
         raise ConfigError(
@@ -125,19 +138,9 @@ def _check_station(connection: Connection, stations: Mapping[str, Station], wher
             where=where,
             hint=f"add [stations.{connection.station}]",
         )
-    if station.timezone is None:
+    if timed and station.timezone is None:
         raise ConfigError(
             f"station {connection.station!r} has no timezone",
             where=where,
             hint=f"its table carries local times: set timezone in [stations.{connection.station}]",
         )
-
-
-@cache
-def is_timezone(name: str) -> bool:
-    """Whether `name` is an IANA timezone that this machine knows."""
-    try:
-        ZoneInfo(name).utcoffset(None)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return False
-    return True

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from barograph.config import api_options
-from barograph.config.tables import FIRST_DAY, Option
+from barograph.config.plugins import broken, installed, load_plugin
+from barograph.config.tables import FIRST_DAY, MAPPING_OPTIONS, Option
 from barograph.errors import ConfigError
+from barograph.mapping import TableMapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,8 @@ class SourceKind:
 
     `options` come on top of the settings that every connection has. `url` is the address where a connection names none
     (None: it must name one). `station`: the connection must name a station with a timezone. `decoder` is the kind whose
-    decoder reads its records, where that is another one. `zones`: each of its `stations` needs a description with a
+    decoder reads its records, where that is another one. A kind whose decoder is "table" takes MAPPING_OPTIONS among
+    its options, or says its columns itself, in `mapping`. `zones`: each of its `stations` needs a description with a
     timezone.
     """
 
@@ -30,6 +33,7 @@ class SourceKind:
     url: str | None = None
     station: bool = False
     decoder: str | None = None
+    mapping: TableMapping | None = None
     zones: bool = False
 
 
@@ -65,11 +69,37 @@ SOURCE_KINDS: Final[dict[str, SourceKind]] = {
         required=("stations", "start"),
         url="https://mesonet.agron.iastate.edu/cgi-bin/request/asos.py",
     ),
+    "table": SourceKind(
+        "any table whose columns you name: CSV, JSON, JSON lines or .xlsx, from a path, a server or a bucket",
+        {
+            **MAPPING_OPTIONS,
+            "content": Option(str, None, "csv, json, jsonl or xlsx; default what its first bytes say"),
+            "records": Option(str, None, "JSON: the dotted path of the list of records in the answer"),
+            "delimiter": Option(
+                str, None, "CSV: what stands between two cells; default , ; or tab, as the header has it"
+            ),
+            "encoding": Option(str, "utf-8", "CSV: the encoding, by its name in Python (cp1252, iso8859-15)"),
+            "header_row": Option(
+                int, None, "CSV, .xlsx: the line of the column names; default the first that is not empty"
+            ),
+            "headers": Option(dict, None, "HTTP headers to send; one that holds a secret names a ${VARIABLE}"),
+        },
+    ),
 }
 
 
 def kind_of(name: str) -> SourceKind:
-    """The kind of that name. Raises ConfigError for one that does not exist."""
-    if (kind := SOURCE_KINDS.get(name)) is None:
-        raise ConfigError(f"source = {name!r} is not known", hint=f"one of {', '.join(SOURCE_KINDS)}")
+    """The kind of that name, built in or installed. Raises ConfigError for one that does not exist, or is broken."""
+    if (kind := SOURCE_KINDS.get(name)) is not None:
+        return kind
+    if (plugin := load_plugin(name)) is None:
+        known = ", ".join([*SOURCE_KINDS, *installed()])
+        raise ConfigError(f"source = {name!r} is not known", hint=f"one of {known}")
+    kind = getattr(plugin, "kind", None)
+    if not isinstance(kind, SourceKind):
+        raise broken(name, f"its kind is {kind!r}, not a barograph.plugin.SourceKind")
+    if getattr(plugin, "decode", None) is None and kind.decoder is None:
+        raise broken(name, "it has neither a decode function nor the name of a decoder")
+    if kind.decoder == "table" and kind.mapping is None and "columns" not in kind.options:
+        raise broken(name, 'its decoder is "table", but it has neither a mapping nor MAPPING_OPTIONS among its options')
     return kind

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from barograph.config.kinds import SOURCE_KINDS
+from barograph.config.kinds import kind_of
 from barograph.config.secrets import references, substitute
 from barograph.errors import ConfigError
 from barograph.mapping import TableMapping
@@ -47,8 +47,7 @@ class Connection:
     @property
     def decoder(self) -> str:
         """The kind of source whose decoder reads what this connection lands."""
-        kind = SOURCE_KINDS.get(self.source)
-        return str(self.options.get("decoder") or (kind and kind.decoder) or self.source)
+        return str(self.options.get("decoder") or kind_of(self.source).decoder or self.source)
 
     @property
     def folders(self) -> tuple[str, ...]:

@@ -85,6 +85,15 @@ TABLES: Final[dict[str, dict[str, Option]]] = {
 
 FIRST_DAY: Final = Option(date, None, "local day of the first row, for a table that carries no date")
 
+MAPPING_OPTIONS: Final[dict[str, Option]] = {
+    "columns": Option(dict, None, "where the table says the time and each variable, see docs/sources/table.md"),
+    "station_column": Option(str, None, "the column that names each row's station, where the connection names none"),
+    "station_prefix": Option(str, "", "what goes before the name that station_column says"),
+    "station_columns": Option(dict, None, "what the table says of its stations: name, latitude, ... = its column"),
+    "license_info": Option(str, None, "licence, source and address of the data, carried to its stations"),
+}
+"""The settings of every kind whose records the decoder "table" reads."""
+
 ENVIRONMENT: Final[dict[str, str]] = {
     "BAROGRAPH_CONFIG": "the configuration file; default barograph.toml in the working folder",
     "BAROGRAPH_DATA_DIR": "the data folder; default ./barograph-data",

@@ -21,7 +21,7 @@ from barograph.decode.base import DecodeContext, Decoded, Opener
 from barograph.decode.envelope import RawBatch, plain_name, read_table
 from barograph.decode.instants import fold_days, parse_times, sure_instants
 from barograph.decode.localtime import to_utc
-from barograph.decode.mapped_cells import PLACES, Cells
+from barograph.decode.mapped_cells import PLACES, UNREAD, Cells
 from barograph.decode.values import Column, compass_points, compass_words, parse_columns
 from barograph.errors import FormatError
 from barograph.mapping import TableMapping
@@ -86,7 +86,7 @@ class _Table:
 
     def decode(self, batch: RawBatch) -> Decoded:
         out = Decoded(rejections=batch.rejections)
-        frame = self._without_blanks(self.cells.pick(batch), out)
+        frame = self._without_blanks(self._without_unread(self.cells.pick(batch), out), out)
         if frame.is_empty():
             return out
         self._check_columns(batch)
@@ -105,6 +105,16 @@ class _Table:
         if drift:
             self._drift(out)
         return out
+
+    def _without_unread(self, frame: pl.DataFrame, out: Decoded) -> pl.DataFrame:
+        """Refuse the lines that the sync could not split into cells."""
+        unread = frame.get_column("__unread").is_not_null()
+        if not unread.any():
+            return frame
+        for row in frame.filter(unread).iter_rows(named=True):
+            reason, _, text = row["__unread"].partition(": ")
+            out.rejections.append(self._rejection(row, "", f"the source's line {reason}", text))
+        return frame.filter(~unread)
 
     def _without_blanks(self, frame: pl.DataFrame, out: Decoded) -> pl.DataFrame:
         """Leave out rows that say neither a time nor a value."""
@@ -371,7 +381,7 @@ class _Table:
         """Report mapped columns that came to nothing: a renamed column would otherwise be lost in silence."""
         if not self.rows:
             return
-        left = sorted(self.cells.filled - self.cells.used - {*PLACES})
+        left = sorted(self.cells.filled - self.cells.used - {*PLACES, UNREAD})
         wanted = list(dict.fromkeys([*self.values, *self.mapping.station_columns.values()]))
         for name in wanted:
             if name in self.cells.found:

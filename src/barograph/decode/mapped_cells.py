@@ -12,6 +12,9 @@ from barograph.decode.envelope import RawBatch, plain_name
 from barograph.mapping import TableMapping
 
 PLACES: Final = ("Sheet", "Row")
+UNREAD: Final = "_unread"
+"""The column in which our own sync lands a line of the source that it could not split, and why."""
+
 KEPT: Final = ("_line", "_extracted_at")
 
 
@@ -40,7 +43,8 @@ class Cells:
         A name is the column of that name, else one that differs in blanks, case and a final dot alone, else the path
         of a value inside of a column of JSON objects. Empty cells are null.
         """
-        frame = batch.frame
+        cells_of = pl.col(batch.columns)
+        frame = batch.frame.with_columns(pl.when(cells_of != "").then(cells_of)) if batch.columns else batch.frame
         empty = dict(zip(frame.columns, frame.null_count().row(0), strict=True)) if frame.width else {}
         here = [name for name in batch.columns if empty[name] < frame.height]
         self.seen.update(dict.fromkeys(batch.columns))
@@ -59,7 +63,9 @@ class Cells:
         for column, wanted in paths.items():
             cells += _values(frame.get_column(column), wanted)
         picked = frame.select(
-            *KEPT, *(_place(name, frame.columns).alias(f"__{name.lower()}") for name in PLACES)
+            *KEPT,
+            *(_place(name, frame.columns).alias(f"__{name.lower()}") for name in PLACES),
+            _place(UNREAD, frame.columns).alias("__unread"),
         ).hstack(cells)
         self.found.update(cell.name for cell in cells if cell.null_count() < frame.height)
         absent = [name for name in self.mapping.names if name not in picked.columns]

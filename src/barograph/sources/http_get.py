@@ -43,8 +43,8 @@ class HttpGet:
     ) -> None:
         import urllib3
 
-        self._headers, self._also = dict(headers or {}), also
-
+        self._headers = {key.lower(): value for key, value in (headers or {}).items()}
+        self._also = also
         self._where = mask(url)
         self._limits = limits
         self._url, self._credentials = _split_userinfo(url, self._where)
@@ -96,7 +96,7 @@ class HttpGet:
         from urllib3.exceptions import LocationValueError
 
         url = self._url
-        headers = {"User-Agent": user_agent(), "Accept-Encoding": "gzip", **self._headers, **self._credentials}
+        headers = {"user-agent": user_agent(), "accept-encoding": "gzip", **self._credentials, **self._headers}
         for _ in range(MAX_REDIRECTS + 1):
             try:
                 response = self._pool.request("GET", url, headers=headers, redirect=False, preload_content=False)
@@ -108,7 +108,9 @@ class HttpGet:
             response.close()
             target = self._target(url, location)
             if urlsplit(target).netloc != urlsplit(url).netloc:
-                headers.pop("authorization", None)
+                # What was meant for one server, secrets above all, is for no other.
+                for name in ("authorization", *self._headers):
+                    headers.pop(name, None)
             url = target
         raise SourceRefused(
             f"redirects more than {MAX_REDIRECTS} times",

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Final
 from urllib.parse import unquote, unquote_plus, urlsplit, urlunsplit
+
+from barograph.errors import BarographError
 
 _SECRET: Final = re.compile(r"token|key|pass|pwd|secret|sig|auth|credential", re.IGNORECASE)
 _SHORTEST: Final = 4
@@ -46,6 +49,24 @@ def _secrets(url: str) -> Iterator[str]:
     values = [text for key, _, value in pairs if _SECRET.search(unquote(key)) for text in (value, unquote_plus(value))]
     values += [unquote(part) for part in parts.netloc.rpartition("@")[0].split(":")]
     yield from (value for value in values if len(value) >= _SHORTEST)
+
+
+def hide(text: str, secrets: Iterable[str]) -> str:
+    """`text` without the values of a connection's variables."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text
+
+
+@contextmanager
+def hidden(secrets: Iterable[str]) -> Iterator[None]:
+    """Errors raised inside show none of the values."""
+    try:
+        yield
+    except BarographError as error:
+        error.what, error.where = hide(error.what, secrets), hide(error.where, secrets)
+        error.hint, error.args = hide(error.hint, secrets), (error.what,)
+        raise
 
 
 def quote(data: bytes, url: str) -> str:

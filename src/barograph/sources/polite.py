@@ -111,9 +111,9 @@ class Client:
                 datetime.fromisoformat(modified).astimezone(UTC), usegmt=True
             )
         also |= {NOT_MODIFIED} if headers else set()
-        terms = Terms(headers, also, self._before, self._backoff)
+        terms = Terms(also, self._before, self._backoff)
         try:
-            return fetch(url, self._limits, sleep=self._sleep, terms=terms)
+            return fetch(url, self._limits, headers=headers, sleep=self._sleep, terms=terms)
         except BarographError as error:
             raise self.named(error) from None
 
