@@ -181,7 +181,7 @@ def test_the_repeated_hour_of_many_stations(order: str) -> None:
     out = read(rows, replace(MAPPING, timezone="station", station="id"), station=None, stations=stations)
     found = sorted(out.frame.select("station_id", "utc_time").rows())
     assert found == sorted(pairs)
-    assert out.rejections == out.notes == []
+    assert (out.rejections, out.notes) == ([], [])
 
 
 def test_an_hour_that_does_not_happen() -> None:
@@ -394,6 +394,15 @@ def test_another_table_is_refused_as_a_whole(rows: list[dict[str, Any]]) -> None
     """Without the time's column no row can be a report: one error that lists the columns there are."""
     with pytest.raises(FormatError, match="has nothing in column 'When'"):
         read(rows)
+
+
+def test_a_form_of_time_that_no_row_has() -> None:
+    """The mapping is wrong, not the rows: the object fails as a whole, and is taken again once it is corrected."""
+    rows = of(*(f"{day}/10/2024 00:00" for day in range(1, 20)))
+    with pytest.raises(FormatError, match="no row's time is as %m-%d-%Y, the first is '1/10/2024 00:00'"):
+        read(rows, replace(MAPPING, time_format="%m-%d-%Y"))
+    few = read(rows[:3], replace(MAPPING, time_format="%m-%d-%Y"))
+    assert len(few.rejections) == 3
 
 
 def test_lines_that_the_sync_could_not_split() -> None:

@@ -323,6 +323,27 @@ def test_a_busy_server_is_waited_for(make: Make, kind: Kind) -> None:
     assert pauses[:2] == [7.0, 9.0]
 
 
+def test_a_stop_ends_the_pause(make: Make, kind: Kind) -> None:
+    """Asked to stop while it waits for a busy server, a sync ends then, and does not ask again."""
+    site = make(kind)
+    site.server.trouble.append(too_many("59"))
+    with pytest.MonkeyPatch.context() as patch:
+        break_at(site, 1, "stop", patch)
+        report = site.night(FIRST)
+    assert "was stopped before its end" in str(report.connections[0].error)
+    assert len(site.server.take()) == 1
+    assert site.landed() == []
+
+
+@pytest.mark.parametrize("form", [{"format": "csv"}, {"compression": "gzip"}, {"format": "csv", "compression": "gzip"}])
+def test_however_it_is_landed(make: Make, kind: Kind, form: dict[str, str]) -> None:
+    """CSV or JSON lines, gzip or not: the record is the same."""
+    site, plainly = make(kind, **form), make(kind)
+    assert site.night(FIRST, ingest=True).status == "done"
+    plainly.night(FIRST, ingest=True)
+    assert stored(site, kind) == stored(plainly, kind) != {}
+
+
 def test_a_new_station_begins_at_the_start(make: Make) -> None:
     """A station that is added later is asked for from the first day on; those that stand are not asked again."""
     kind = KINDS["iem-asos"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -12,13 +12,17 @@ from hypothesis import strategies as st
 
 from barograph.errors import SourceRefused
 from barograph.messages import Log, Record, Span, State
-from barograph.sources.base import Messages
+from barograph.sources.base import Messages, ReadRequest
 from barograph.sources.guard import guarded
 from barograph.sources.polite import Pace, Quota, QuotaSpent
 from barograph.sources.progress import DAY, Progress
 from tests.sources.api_site import utc
 
 NOW = utc(2024, 10, 8, 6)
+
+
+def _asked(state: dict[str, Any], span: Span | None = None, now: datetime = NOW) -> ReadRequest:
+    return ReadRequest({"": state}, span, now)
 
 
 @given(
@@ -74,8 +78,8 @@ def test_asks_cover_every_day_of_every_station(
     """No day between a station's cursor and today is left out, no request is larger than it may be."""
     start = date(2024, 10, 8) - days * DAY
     state = {"cursor": {name: (date(2024, 10, 8) - back * DAY).isoformat() for name, back in cursors.items()}}
-    progress = Progress(state, None, start=start, overlap=overlap)
-    asks = progress.asks("abcde", NOW, batch=batch, window=window)
+    progress = Progress(_asked(state), start=start, overlap=overlap)
+    asks = progress.asks("abcde", batch=batch, window=window)
     for ask in asks:
         assert 1 <= len(ask.stations) <= batch
         assert 1 <= (ask.last - ask.first).days + 1 <= window
@@ -93,7 +97,7 @@ def test_asks_cover_every_day_of_every_station(
 
 def test_a_state_is_a_copy() -> None:
     """What was given as a checkpoint does not run ahead with the sync."""
-    progress = Progress({}, None, start=date(2024, 10, 1), overlap=0)
+    progress = Progress(_asked({}), start=date(2024, 10, 1), overlap=0)
     state = progress.state()
     progress.reached("a", date(2024, 10, 2))
     assert state == State({"cursor": {}})
@@ -102,13 +106,24 @@ def test_a_state_is_a_copy() -> None:
 def test_another_span_begins_anew() -> None:
     """Only the very same span goes on where it broke off."""
     span, other = Span(utc(2024, 1, 1), utc(2024, 2, 1)), Span(utc(2024, 1, 1), utc(2024, 3, 1))
-    progress = Progress({"cursor": {"a": "2024-10-07"}}, span, start=date(2024, 10, 1), overlap=3)
+    progress = Progress(_asked({"cursor": {"a": "2024-10-07"}}, span), start=date(2024, 10, 1), overlap=3)
     progress.reached("a", date(2024, 1, 9))
     kept = progress.state().data
-    assert Progress(kept, span, start=date(2024, 10, 1), overlap=3).first("a") == date(2024, 1, 9)
-    assert Progress(kept, other, start=date(2024, 10, 1), overlap=3).first("a") == date(2024, 1, 1)
-    assert Progress(kept, None, start=date(2024, 10, 1), overlap=3).first("a") == date(2024, 10, 4)
-    assert Progress(kept, span, start=date(2024, 10, 1), overlap=3).last(NOW) == date(2024, 1, 31)
+    assert Progress(_asked(kept, span), start=date(2024, 10, 1), overlap=3).first("a") == date(2024, 1, 9)
+    assert Progress(_asked(kept, other), start=date(2024, 10, 1), overlap=3).first("a") == date(2024, 1, 1)
+    assert Progress(_asked(kept, None), start=date(2024, 10, 1), overlap=3).first("a") == date(2024, 10, 4)
+    assert Progress(_asked(kept, span), start=date(2024, 10, 1), overlap=3).last() == date(2024, 1, 31)
+
+
+def test_a_span_without_an_end_is_the_same_the_day_after() -> None:
+    """`--from` alone ends now, which is later every time: such a backfill goes on where it broke off, too."""
+    begun = Span(utc(2024, 9, 1), NOW)
+    progress = Progress(_asked({}, begun), start=date(2024, 10, 1), overlap=0)
+    progress.reached("a", date(2024, 9, 20))
+    later = NOW + timedelta(days=1)
+    again = _asked(progress.state().data, Span(utc(2024, 9, 1), later), later)
+    resumed = Progress(again, start=date(2024, 10, 1), overlap=0)
+    assert (resumed.first("a"), resumed.last()) == (date(2024, 9, 20), date(2024, 10, 9))
 
 
 def test_the_guard_blots_every_message() -> None:

@@ -133,7 +133,7 @@ def test_damaged_and_oversized(tmp_path: Path) -> None:
 
 def test_workbooks(tmp_path: Path) -> None:
     """Each sheet's rows with its title and the row's number; dates and times as text; a preamble is stepped over."""
-    sheets = {
+    sheets: dict[str, list[list[Any]]] = {
         "North": [["Export of", "today"], ["Day", "Clock", "T", "Sheet"], [date(2024, 10, 1), time(0, 4), 7.5, "x"]],
         "Empty": [],
         "South": [[None], ["When", "T"], [datetime(2024, 10, 1, 0, 4), 8]],
@@ -153,7 +153,10 @@ def test_workbooks(tmp_path: Path) -> None:
 def test_a_server_that_wants_a_token(http_server: HttpServer) -> None:
     """The header carries the value of the variable; a variable that is not set is named."""
     url = http_server.on("/api", json_text(json.dumps({"obs": ROWS})))
-    options = {"headers": {"Authorization": "Bearer ${TOKEN}", "Accept": "application/json"}, "records": "obs"}
+    options: dict[str, Any] = {
+        "headers": {"Authorization": "Bearer ${TOKEN}", "Accept": "application/json"},
+        "records": "obs",
+    }
     assert records(table(url, environ={"TOKEN": "s3cret"}, **options)) == ROWS
     (seen,) = http_server.requests_to("/api")
     assert (seen.headers["authorization"], seen.headers["accept"]) == ("Bearer s3cret", "application/json")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any, Final
 
@@ -55,18 +55,25 @@ BOUNDS: Final[dict[str, dict[str, tuple[int, int]]]] = {
 """Kind -> setting -> what it may be: what the server takes, or more than would be polite."""
 
 
-def problem(source: str, options: Mapping[str, Any]) -> tuple[str, str] | None:
+def problem(source: str, url: str, options: Mapping[str, Any]) -> tuple[str, str] | None:
     """What is wrong with the settings of one of these kinds, and what to do; None where nothing is."""
+    return next(_problems(source, url, options), None)
+
+
+def _problems(source: str, url: str, options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if source in BOUNDS and "?" in url:
+        yield "url must be the address alone, without a ? and what follows it", "the settings say what to ask for"
     for key, (low, high) in BOUNDS.get(source, {}).items():
         if not low <= options[key] <= high:
-            return f"{key} = {options[key]} is not between {low} and {high}", ""
+            yield f"{key} = {options[key]} is not between {low} and {high}", ""
     stations = options.get("stations", ())
     if source in BOUNDS and not stations:
-        return "stations names no station", 'write stations = ["ID", "ID"]'
-    if doubled := [name for name in stations if stations.count(name) > 1]:
-        return f"stations names {doubled[0]!r} twice", "leave one out"
-    if source == "meteofrance-synop" and (odd := [name for name in stations if not name.isdecimal()]):
-        return f"stations: {odd[0]!r} is no WMO number", 'write it as "07015"'
-    if isinstance(options.get("start"), date) and options["start"].year < 1900:
-        return f"start = {options['start']} is before 1900", "name the first day that you want"
-    return None
+        yield "stations names no station", 'write stations = ["ID", "ID"]'
+    for name in stations if source in BOUNDS else ():
+        if stations.count(name) > 1:
+            yield f"stations names {name!r} twice", "leave one out"
+    for name in stations if source == "meteofrance-synop" else ():
+        if not name.isdecimal():
+            yield f"stations: {name!r} is no WMO number", 'write it as "07015"'
+    if source in (*BOUNDS, "meteofrance-synop") and options["start"].year < 1900:
+        yield f"start = {options['start']} is before 1900", "name the first day that you want"

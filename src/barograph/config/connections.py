@@ -112,7 +112,7 @@ def _check(
         line = checker.line("station", ("connections", connection.name))
         at = f"{checker.path}{line}: [connections.{connection.name}]"
         _check_station(connection, stations, at, timed=mapping is None or mapping.timezone == "station")
-    if (wrong := api_options.problem(connection.source, connection.options)) is not None:
+    if (wrong := api_options.problem(connection.source, connection.url, connection.options)) is not None:
         raise ConfigError(wrong[0], where=where, hint=wrong[1])
     for station in connection.options["stations"] if kind.zones else ():
         if station not in connection.timezones:

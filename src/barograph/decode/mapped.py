@@ -31,6 +31,9 @@ from barograph.variables import BY_NAME
 HELD_ROWS: Final = 500_000
 """Rows of days on which clocks go back that are held at once: those of 1,000 stations each 5 minutes are 300,000."""
 
+MANY: Final = 10
+"""So many rows that all lack a time are no accident: the mapping is wrong."""
+
 _WORDS: Final = "wind_direction"
 _DEGREES: Final = "wind_direction_deg"
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -90,8 +93,8 @@ class _Table:
         if frame.is_empty():
             return out
         self._check_columns(batch)
-        self.rows += frame.height
         frame = self._with_station(frame, out)
+        self.rows += frame.height
         frame = self._with_time(frame, out)
         frame = self._with_instant(frame, out)
         self._rows(frame, out)
@@ -218,6 +221,13 @@ class _Table:
         without = frame.select((pl.col("__local").is_null() & pl.col("__utc").is_null()).alias("no")).to_series()
         if not without.any():
             return frame
+        if without.all() and self.rows == frame.height >= MANY and text.null_count() < len(text):
+            first = text.drop_nulls()[0]
+            raise FormatError(
+                f"no row's time is {_form(self.mapping.time_format)}, the first is {first!r}",
+                where=self.item.key,
+                hint="correct the format of time in the connection's columns, then ingest",
+            )
         for row in frame.filter(without).iter_rows(named=True):
             empty = next((name for name in names if row[name] in (None, "")), None)
             shown = " ".join(str(row[name]) for name in names)

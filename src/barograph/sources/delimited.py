@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from barograph.config import MIB, Limits
@@ -57,8 +57,14 @@ def lines(pieces: Iterable[bytes], where: str) -> Iterator[str]:
         yield rest
 
 
-def rows(text: Iterable[str], header: list[str], delimiter: str) -> Iterator[dict[str, str]]:
-    """Rows by column; empty cells are left out, and so are cells beyond the header."""
+def rows(
+    text: Iterable[str],
+    header: list[str],
+    delimiter: str,
+    *,
+    keep: Callable[[list[str]], bool] = bool,
+) -> Iterator[dict[str, str]]:
+    """Rows by column; empty cells are left out, and so are cells beyond the header. `keep` tells which rows."""
     for cells in csv.reader(text, delimiter=delimiter):
-        if cells:
+        if cells and keep(cells):
             yield {name: cell for name, cell in zip(header, cells, strict=False) if cell}

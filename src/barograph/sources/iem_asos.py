@@ -42,13 +42,9 @@ class IemAsos:
 
     def _read(self, request: ReadRequest) -> Messages:
         options = self._options
-        progress = Progress(
-            request.states.get("", {}), request.span, start=options["start"], overlap=options["overlap_days"]
-        )
+        progress = Progress(request, start=options["start"], overlap=options["overlap_days"])
         client = Client(self._connection, self._limits, request.sleep, pace=Pace(options["pause"]), backoff=BACKOFF)
-        for ask in progress.asks(
-            options["stations"], request.now, batch=options["batch"], window=options["window_days"]
-        ):
+        for ask in progress.asks(options["stations"], batch=options["batch"], window=options["window_days"]):
             yield from self._answer(client, ask)
             for station in ask.stations:
                 progress.reached(station, ask.last)

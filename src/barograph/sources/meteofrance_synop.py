@@ -16,6 +16,7 @@ from barograph.sources.delimited import lines, rows, unpacked
 from barograph.sources.fetched import Fetched
 from barograph.sources.guard import guarded
 from barograph.sources.polite import NOT_MODIFIED, Client, Pace
+from barograph.sources.progress import named
 
 STYLES: Final = (("geo_id_wmo", "validity_time"), ("numer_sta", "date"))
 """Station and time columns: the current files', and the classic ones'."""
@@ -107,7 +108,7 @@ class MeteofranceSynop:
 
     def _backfill(self, client: Client, span: Span, state: dict[str, Any], now: datetime) -> Messages:
         """Every row of a span; whole years are the steps."""
-        wanted = {"from": span.start.isoformat(), "to": span.end.isoformat()}
+        wanted = named(span, now)
         kept = state.get("backfill") or {}
         if {key: kept.get(key) for key in wanted} != wanted:
             kept = {**wanted, "years": []}
@@ -139,10 +140,14 @@ class MeteofranceSynop:
             hint = "the connection's url must be the folder of synop_YEAR.csv.gz"
             raise client.refused("is no SYNOP file", url, hint, start)
         self._whole(header, client, url)
-        for row in rows(text, header, ";"):
-            station = row.get(style[0], "").zfill(5)
-            if not self._wanted or station in self._wanted:
-                yield station, instant(row.get(style[1], "")), row
+        place, wanted = header.index(style[0]), self._wanted
+
+
+        def keep(cells: list[str]) -> bool:
+            return not wanted or (len(cells) > place and cells[place].zfill(5) in wanted)
+
+        for row in rows(text, header, ";", keep=keep):
+            yield row.get(style[0], "").zfill(5), instant(row.get(style[1], "")), row
 
     def _whole(self, header: list[str], client: Client, url: str) -> None:
         doubled = [name for name, group in itertools.groupby(sorted(header)) if len(list(group)) > 1 and name]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import Any
 
 from barograph.messages import Span, State
+from barograph.sources.base import ReadRequest
 
 DAY = timedelta(days=1)
 
@@ -21,6 +22,12 @@ class Ask:
     stations: tuple[str, ...]
     first: date
     last: date
+
+
+def named(span: Span, now: datetime) -> dict[str, str | None]:
+    """A span as the state names it; None is the end of one that reaches today, which ends later every time."""
+    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return {"from": span.start.isoformat(), "to": None if span.end > today else span.end.isoformat()}
 
 
 class Progress:
@@ -36,14 +43,21 @@ class Progress:
     """
 
     def __init__(
-        self, state: Mapping[str, Any], span: Span | None, *, start: date, overlap: int, whole: bool = False
+        self,
+        request: ReadRequest,
+        *,
+        start: date,
+        overlap: int,
+        whole: bool = False,
     ) -> None:
-        self.data: dict[str, Any] = deepcopy(dict(state))
-        self._span, self._start, self._overlap, self._next = span, start, overlap, DAY if whole else 0 * DAY
+        span = request.span
+        self.data: dict[str, Any] = deepcopy(dict(request.states.get("", {})))
+        self._now, self._span, self._start, self._overlap = request.now, span, start, overlap
+        self._next = DAY if whole else 0 * DAY
         if span is None:
             self._cursor = self.data.setdefault("cursor", {})
             return
-        wanted = {"from": span.start.isoformat(), "to": span.end.isoformat()}
+        wanted = named(span, request.now)
         kept = self.data.get("backfill") or {}
         if {key: kept.get(key) for key in wanted} != wanted:
             self.data["backfill"] = {**wanted, "cursor": {}}
@@ -61,9 +75,9 @@ class Progress:
             return self._start if cursor is None else max(self._start, cursor + self._next - self._overlap * DAY)
         return self._span.start.astimezone(timezone).date() if cursor is None else cursor + self._next
 
-    def last(self, now: datetime, timezone: tzinfo = UTC) -> date:
+    def last(self, timezone: tzinfo = UTC) -> date:
         """The day to end with: today, or the last one of the span."""
-        today = now.astimezone(timezone).date()
+        today = self._now.astimezone(timezone).date()
         if self._span is None:
             return today
         # The span's end is not part of it.
@@ -83,14 +97,14 @@ class Progress:
         """A checkpoint, with what stands in `data` now."""
         return State(deepcopy(self.data))
 
-    def asks(self, stations: Sequence[str], now: datetime, *, batch: int, window: int) -> list[Ask]:
+    def asks(self, stations: Sequence[str], *, batch: int, window: int) -> list[Ask]:
         """The requests that are due, for UTC days: stations with the same first day share them.
 
         A window begins with the day on which the one before it ended: whether a server counts the last day in, or only
         its midnight, no report falls between two windows.
         """
         asks: list[Ask] = []
-        last = self.last(now)
+        last = self.last()
         firsts = sorted(((self.first(station), place) for place, station in enumerate(stations)))
         for first, group in groupby(firsts, key=lambda pair: pair[0]):
             together = [stations[place] for _, place in group]

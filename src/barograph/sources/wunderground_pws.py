@@ -59,9 +59,8 @@ class WundergroundPws:
 
     def _read(self, request: ReadRequest) -> Messages:
         options = self._options
-        state = request.states.get("", {})
-        progress = Progress(state, request.span, start=options["start"], overlap=options["overlap_days"], whole=True)
-        quota = Quota.of(state, options["requests_per_day"], request.now)
+        progress = Progress(request, start=options["start"], overlap=options["overlap_days"], whole=True)
+        quota = Quota.of(progress.data, options["requests_per_day"], request.now)
         client = Client(
             self._connection,
             self._limits,
@@ -113,7 +112,7 @@ class WundergroundPws:
         running, past = [], []
         for name in self._options["stations"]:
             zone = self._zones[name]
-            today, last = now.astimezone(zone).date(), progress.last(now, zone)
+            today, last = now.astimezone(zone).date(), progress.last(zone)
             if last == today:
                 running.append(_Ask(name, today, running=True))
                 last -= DAY
