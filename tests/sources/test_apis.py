@@ -232,6 +232,8 @@ def test_broken_off_and_resumed_is_uninterrupted(
     over = kind.narrow | ({"start": "2023-12-30"} if kind_name == "meteofrance-synop" else {})
     site, whole = make(kind, retries=0, **over), make(kind, **over)
     now = FIRST
+    for one in (site, whole):
+        one.server.step = timedelta(hours=12)
     with pytest.MonkeyPatch.context() as small:
         small.setattr("barograph.landing.write.BATCH_BYTES", batches)
         for number, fault in faults:

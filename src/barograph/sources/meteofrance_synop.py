@@ -142,7 +142,6 @@ class MeteofranceSynop:
         self._whole(header, client, url)
         place, wanted = header.index(style[0]), self._wanted
 
-
         def keep(cells: list[str]) -> bool:
             return not wanted or (len(cells) > place and cells[place].zfill(5) in wanted)
 
