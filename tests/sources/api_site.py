@@ -56,9 +56,11 @@ class Site:
         zone = open_landing(settings.landing_url, settings.landing_prefix)
         return Job(settings, zone, self.store, stop=self.stop)
 
-    def night(self, now: datetime, *, span: Span | None = None, ingest: bool = False) -> RunReport:
-        """One sync, or one run."""
-        self.server.now = now
+    def night(
+        self, now: datetime, *, span: Span | None = None, ingest: bool = False, server: datetime | None = None
+    ) -> RunReport:
+        """One sync, or one run; `server`: what time it is there, where that is another one."""
+        self.server.now = server or now
         self.monkeypatch.setattr("barograph.pipeline.syncing.utc_now", lambda: now)
         work = run if ingest else sync
         return work(self.job(), ["net"], span=span)

@@ -325,6 +325,18 @@ def test_a_busy_server_is_waited_for(make: Make, kind: Kind) -> None:
     assert pauses[:2] == [7.0, 9.0]
 
 
+def test_a_clock_that_was_ahead_costs_nothing(make: Make, kind: Kind) -> None:
+    """After a night with a clock three months ahead, in another year, the nights ask for their days all the same."""
+    site, whole = make(kind), make(kind)
+    site.hurry()
+    site.server.missing = frozenset({2025})  # type: ignore[attr-defined]
+    site.night(utc(2025, 1, 5), server=FIRST, ingest=True)
+    for day in (9, 10):
+        site.night(utc(2024, 10, day, 6), ingest=True)
+        whole.night(utc(2024, 10, day, 6), ingest=True)
+        assert stored(site, kind) == stored(whole, kind)
+
+
 def test_a_stop_ends_the_pause(make: Make, kind: Kind) -> None:
     """Asked to stop while it waits for a busy server, a sync ends then, and does not ask again."""
     site = make(kind)

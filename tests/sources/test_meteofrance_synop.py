@@ -159,6 +159,26 @@ def test_what_is_no_file(make: Make, body: bytes, said: str) -> None:
     assert site.landed() == []
 
 
+def test_a_row_of_the_future_hides_nothing(make: Make) -> None:
+    """A wrong time in one row, however far ahead, does not keep the station's next reports out."""
+    site, server = make(stations=["07015"])
+    rows = ["numer_sta;date;t;u;ff", "07015;20991008000000;283.15;80;5", "07015;20241008000000;283.15;80;5"]
+    server.trouble.append(Reply("\n".join(rows).encode()))
+    site.night(FIRST)
+    site.night(FIRST + timedelta(days=1))
+    assert ("07015", "2024-10-09T06:00:00Z") in KIND.rows([row for row in site.landed() if "validity_time" in row])
+
+
+def test_a_quote_that_does_not_close(make: Make) -> None:
+    """It would swallow the rest of the file: the file is refused, by its line."""
+    site, server = make()
+    body = 'numer_sta;date;t;u;ff\n07015;"20241008000000;1;2;3\n' + "07015;20241008030000;1;2;3\n" * 9000
+    server.trouble.append(Reply(body.encode()))
+    report = site.night(FIRST)
+    assert "is a damaged table: field larger than field limit" in str(report.connections[0].error)
+    assert site.landed() == []
+
+
 def test_a_backfill_takes_the_span_only(make: Make) -> None:
     """Instants from the first to the last, the end not included."""
     site, _ = make()

@@ -62,9 +62,20 @@ def rows(
     header: list[str],
     delimiter: str,
     *,
+    where: str,
     keep: Callable[[list[str]], bool] = bool,
 ) -> Iterator[dict[str, str]]:
-    """Rows by column; empty cells are left out, and so are cells beyond the header. `keep` tells which rows."""
-    for cells in csv.reader(text, delimiter=delimiter):
-        if cells and keep(cells):
-            yield {name: cell for name, cell in zip(header, cells, strict=False) if cell}
+    """Rows by column; empty cells are left out, and so are cells beyond the header. `keep` tells which rows.
+
+    Raises FormatError where the text is no such table: a quote that does not close.
+    """
+    reader = csv.reader(text, delimiter=delimiter)
+    try:
+        for cells in reader:
+            if cells and keep(cells):
+                yield {name: cell for name, cell in zip(header, cells, strict=False) if cell}
+    except csv.Error as error:
+        # Lines are counted behind the header.
+        raise FormatError(
+            f"is a damaged table: {error}, before line {reader.line_num + 2:,}", where=where, hint="sync again"
+        ) from error

@@ -72,7 +72,7 @@ class IemAsos:
         if absent := [name for name in _CORE if name not in header]:
             hint = "the table has changed its form; nothing was taken, and a newer barograph may know it"
             raise client.refused(f"has no column {absent[0]!r}", url, hint)
-        yield from rows(text, header, ",")
+        yield from rows(text, header, ",", where=fetched.name)
 
     def _whole(self, text: Iterator[str]) -> Iterator[str]:
         """The lines; the program that makes them may die in the middle of one, which HTTP does not show."""

@@ -59,18 +59,18 @@ class MeteofranceSynop:
         overlap = timedelta(days=self._options["overlap_days"])
         for year in range(self._options["start"].year, request.now.year + 1):
             entry = files.get(str(year), {})
-            if self._settled(entry, year, overlap):
+            if self._settled(entry, year, request.now, overlap):
                 continue
             yield from self._year(client, year, entry, request.now)
             files[str(year)] = {**entry, "asked": iso(request.now), "stations": sorted(self._wanted)}
             yield State(deepcopy(state))
         yield State(deepcopy(state))
 
-    def _settled(self, entry: Mapping[str, Any], year: int, overlap: timedelta) -> bool:
-        """Whether a past year was read when late data could not come in any more."""
+    def _settled(self, entry: Mapping[str, Any], year: int, now: datetime, overlap: timedelta) -> bool:
+        """Whether a past year was read when late data could not come in any more, by the clock of today as well."""
         if "asked" not in entry or not self._covered(entry):
             return False
-        return datetime.fromisoformat(entry["asked"]) >= datetime(year + 1, 1, 1, tzinfo=UTC) + overlap
+        return min(datetime.fromisoformat(entry["asked"]), now) >= datetime(year + 1, 1, 1, tzinfo=UTC) + overlap
 
     def _covered(self, entry: Mapping[str, Any]) -> bool:
         """Whether the stations of today were all asked for then; none named means all of them."""
@@ -100,7 +100,8 @@ class MeteofranceSynop:
             for station, at, row in self._rows(fetched, client, url):
                 if at is None or at >= since.get(station, start):
                     yield Record(row)
-                if at is not None and at >= start:
+                # A row of a wrong, future time must not hide what is to come.
+                if at is not None and start <= at <= now + timedelta(days=1):
                     newest[station] = max(newest.get(station, ""), iso(at))
             entry["newest"] = newest
             entry["etag"] = fetched.etag
@@ -145,7 +146,7 @@ class MeteofranceSynop:
         def keep(cells: list[str]) -> bool:
             return not wanted or (len(cells) > place and cells[place].zfill(5) in wanted)
 
-        for row in rows(text, header, ";", keep=keep):
+        for row in rows(text, header, ";", where=fetched.name, keep=keep):
             yield row.get(style[0], "").zfill(5), instant(row.get(style[1], "")), row
 
     def _whole(self, header: list[str], client: Client, url: str) -> None:

@@ -71,9 +71,12 @@ class Progress:
     def first(self, station: str, timezone: tzinfo = UTC) -> date:
         """The day to go on with."""
         cursor = self.cursor(station)
+        if cursor is not None:
+            # A clock that was ahead has left a cursor in a future of which nothing was said yet.
+            cursor = min(cursor, self.last(timezone) - self._next) + self._next
         if self._span is None:
-            return self._start if cursor is None else max(self._start, cursor + self._next - self._overlap * DAY)
-        return self._span.start.astimezone(timezone).date() if cursor is None else cursor + self._next
+            return self._start if cursor is None else max(self._start, cursor - self._overlap * DAY)
+        return self._span.start.astimezone(timezone).date() if cursor is None else cursor
 
     def last(self, timezone: tzinfo = UTC) -> date:
         """The day to end with: today, or the last one of the span."""

@@ -89,11 +89,9 @@ class WundergroundPws:
                 yield progress.state()
             progress.finish()
         except QuotaSpent:
-            yield Log(
-                "warning",
-                f"the quota of {quota.limit} requests a day is spent; {len(asks) - done} station-days are left for the "
-                "next sync",
-            )
+            then = "the next sync" if request.span is None else "a backfill of the same span"
+            left = f"{len(asks) - done} station-days are left for {then}"
+            yield Log("warning", f"the quota of {quota.limit} requests a day is spent; {left}")
         except BarographError:
             # What was asked for counts at the server, whatever came of it.
             progress.data["quota"] = quota.as_state()
