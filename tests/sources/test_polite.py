@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from barograph.config import Connection
 from barograph.errors import SourceRefused
 from barograph.messages import Log, Record, Span, State
 from barograph.sources.base import Messages, ReadRequest
@@ -129,6 +130,8 @@ def test_a_span_without_an_end_is_the_same_the_day_after() -> None:
 def test_the_guard_blots_every_message() -> None:
     """Logs, records at any depth, errors with their cause's text; what holds no secret passes as it is."""
     clean = {"a": [1.5, None, "x"]}
+    environ = {"ONE": "s3cr/et!", "TWO": "abc"}
+    connection = Connection("net", "iem-asos", "https://x/${ONE}?${TWO}", "net", environ=environ)
 
     def source() -> Messages:
         yield Log("info", "for s3cr/et!")
@@ -138,11 +141,11 @@ def test_the_guard_blots_every_message() -> None:
 
     said: list[Any] = []
     with pytest.raises(SourceRefused) as caught:
-        said.extend(guarded(source(), ["s3cr/et!", "abc"]))
+        said.extend(guarded(source(), connection))
     assert caught.value.__cause__ is None
-    assert str(caught.value) == "http://x/***: no *** — ask for ***"
+    assert str(caught.value) == "connection net, http://x/***: no *** — ask for ***"
     said = []
-    messages = guarded(source(), ["s3cr/et!", "abc"])
+    messages = guarded(source(), connection)
     said = [next(messages) for _ in range(3)]
     assert said[:2] == [Log("info", "for ***"), Record({"a": {"b": ["***", "***"]}})]
     assert said[2].data is clean

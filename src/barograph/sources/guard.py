@@ -10,6 +10,7 @@ from urllib.parse import quote, quote_plus
 
 import orjson
 
+from barograph.config import Connection
 from barograph.errors import BarographError
 from barograph.messages import Log, Record
 from barograph.sources.base import Messages
@@ -50,14 +51,20 @@ class Blotter:
         clean: dict[str, Any] = orjson.loads(written)
         return clean
 
-    def error(self, error: BarographError) -> BarographError:
-        """An error of the same kind without the secrets."""
-        return type(error)(self.text(error.what), where=self.text(error.where), hint=self.text(error.hint))
+    def error(self, error: BarographError, connection: str) -> BarographError:
+        """An error of the same kind without the secrets, and with the connection's name."""
+        where = self.text(error.where)
+        if not where.startswith("connection "):
+            where = f"connection {connection}, {where}" if where else f"connection {connection}"
+        return type(error)(self.text(error.what), where=where, hint=self.text(error.hint))
 
 
-def guarded(messages: Messages, secrets: Iterable[str]) -> Messages:
-    """What a source says, without the secrets; a server may repeat a key in an error, a redirect or a record."""
-    blotter = Blotter(secrets)
+def guarded(messages: Messages, connection: Connection) -> Messages:
+    """What a source says, without its secrets; a server may repeat a key in an error, a redirect or a record.
+
+    Errors name the connection.
+    """
+    blotter = Blotter(connection.secrets)
     with closing(messages):
         try:
             for message in messages:
@@ -68,7 +75,7 @@ def guarded(messages: Messages, secrets: Iterable[str]) -> Messages:
                 else:
                     yield message
         except BarographError as error:
-            clean = blotter.error(error)
+            clean = blotter.error(error, connection.name)
             if str(clean) == str(error):
                 raise
             raise clean from None

@@ -38,7 +38,7 @@ class IemAsos:
         Raises SourceRefused where an answer is no such CSV, FormatError, SourceUnavailable and SyncStopped; what was
         given before the last State is whole then.
         """
-        return guarded(self._read(request), self._connection.secrets)
+        return guarded(self._read(request), self._connection)
 
     def _read(self, request: ReadRequest) -> Messages:
         options = self._options

@@ -45,7 +45,7 @@ class MeteofranceSynop:
 
         Raises SourceRefused where a file is none of these, FormatError, LimitExceeded, SourceUnavailable, SyncStopped.
         """
-        return guarded(self._read(request), self._connection.secrets)
+        return guarded(self._read(request), self._connection)
 
     def _read(self, request: ReadRequest) -> Messages:
         state = deepcopy(dict(request.states.get("", {})))

@@ -55,7 +55,7 @@ class WundergroundPws:
         Raises SourceRefused, FormatError, SourceUnavailable and SyncStopped; what was given before the last State is
         whole then.
         """
-        return guarded(self._read(request), self._connection.secrets)
+        return guarded(self._read(request), self._connection)
 
     def _read(self, request: ReadRequest) -> Messages:
         options = self._options
