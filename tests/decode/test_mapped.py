@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from barograph.decode import DecodeContext
 from barograph.errors import FormatError
+from barograph.formats import lines
 from barograph.mapping import MappedColumn, TableMapping, time_format_problem
 from barograph.model import Rejection, Station
 from barograph.units import UNITS
@@ -358,6 +359,43 @@ def test_names_that_differ_a_little() -> None:
     out = read([{"when": "2024-10-01T00:00Z", "T\u00a0Air.": 50, "rh": 3}])
     assert out.frame.select("temperature", "humidity").rows() == [(10.0, 3)]
     assert out.notes == []
+
+
+def test_a_silent_column_is_not_read_from_its_namesake() -> None:
+    """`T` without a value is a sensor that is silent, not the epoch that stands in `t`."""
+    mapping = TableMapping({"temperature": MappedColumn("T"), "humidity": MappedColumn("RH")}, ("t",), "epoch_s")
+    out = read([{"t": 1727740800, "RH": 3}, {"t": 1727740860, "RH": 4, "T": None}], mapping)
+    assert out.frame.select("temperature", "humidity").rows() == [(None, 3), (None, 4)]
+    assert [note.msg for note in out.notes] == ["column 'T' holds no value"]
+
+
+@pytest.mark.parametrize("size", [64, 700, 5000])
+def test_small_blocks_give_what_one_block_gives(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """However the object falls into blocks: columns that come and go, stations that mix, the repeated hour."""
+    stations = {name: Station(name, timezone="Europe/Paris") for name in ("A", "B")}
+    rows = [
+        {
+            "id": name,
+            "When": each.astimezone(ZoneInfo("Europe/Paris")).strftime("%F %T"),
+            **({"T air": 50 + n} if n % 3 else {}),
+            **({"RH": n} if n > 30 else {"spare": {"RH": 1}}),
+        }
+        for n, each in enumerate(autumn())
+        for name in stations
+    ]
+    mapping = replace(MAPPING, timezone="station", station="id")
+
+    def reports() -> list[tuple[Any, ...]]:
+        out = read(rows, mapping, station=None, stations=stations)
+        assert out.rejections == []
+        columns = ("station_id", "utc_time", "temperature", "humidity", "line")
+        return sorted(out.frame.select(columns).rows(), key=lambda row: (row[0], row[1]))
+
+    whole = reports()
+    assert len(whole) == 120
+    defaults = {**(lines.line_blocks.__kwdefaults__ or {}), "size": size}
+    monkeypatch.setattr(lines.line_blocks, "__kwdefaults__", defaults)
+    assert reports() == whole
 
 
 def test_a_renamed_column_is_told() -> None:

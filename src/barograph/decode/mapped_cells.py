@@ -49,7 +49,8 @@ class Cells:
         here = [name for name in batch.columns if empty[name] < frame.height]
         self.seen.update(dict.fromkeys(batch.columns))
         self.filled.update(here)
-        plain = {plain_name(name): name for name in reversed(here)}
+        # A silent "T" is not the time that stands in "t": what the mapping names itself is no other's spelling.
+        plain = {plain_name(name): name for name in reversed(here) if name not in self.mapping.names}
         direct: dict[str, str] = {}
         paths: dict[str, dict[str, tuple[str, ...]]] = {}
         for name in self.mapping.names:
@@ -69,7 +70,9 @@ class Cells:
         ).hstack(cells)
         self.found.update(cell.name for cell in cells if cell.null_count() < frame.height)
         absent = [name for name in self.mapping.names if name not in picked.columns]
-        return picked.with_columns(pl.lit(None, dtype=pl.String).alias(name) for name in absent)
+        whole = picked.with_columns(pl.lit(None, dtype=pl.String).alias(name) for name in absent)
+        # In one order for every batch, so that rows of several can be put under each other.
+        return whole.select(*KEPT, "__sheet", "__row", "__unread", *self.mapping.names)
 
 
 def _place(name: str, columns: Iterable[str]) -> pl.Expr:
