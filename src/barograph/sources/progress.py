@@ -73,18 +73,20 @@ class Progress:
         cursor = self.cursor(station)
         if cursor is not None:
             # A clock that was ahead has left a cursor in a future of which nothing was said yet.
-            cursor = min(cursor, self.last(timezone) - self._next) + self._next
+            cursor = min(cursor, self._today(timezone) - self._next) + self._next
         if self._span is None:
             return self._start if cursor is None else max(self._start, cursor - self._overlap * DAY)
         return self._span.start.astimezone(timezone).date() if cursor is None else cursor
 
     def last(self, timezone: tzinfo = UTC) -> date:
         """The day to end with: today, or the last one of the span."""
-        today = self._now.astimezone(timezone).date()
         if self._span is None:
-            return today
+            return self._today(timezone)
         # The span's end is not part of it.
-        return min(today, (self._span.end - timedelta(microseconds=1)).astimezone(timezone).date())
+        return min(self._today(timezone), (self._span.end - timedelta(microseconds=1)).astimezone(timezone).date())
+
+    def _today(self, timezone: tzinfo) -> date:
+        return self._now.astimezone(timezone).date()
 
     def reached(self, station: str, day: date) -> None:
         """Everything up to `day` was said; a cursor never goes back."""
