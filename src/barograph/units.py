@@ -3,6 +3,7 @@
 The factors are exact by definition, but for the inch and the millimetre of mercury (conventional, at 0 °C: 33.863886
 and 1.333224 hPa):
 1 mi = 1609.344 m, 1 kn = 1852 m/h, 1 in = 25.4 mm (international yard and pound, 1959); 0 °C = 273.15 K.
+A sky covered by 100 % is one of 8 oktas; 113 %, which BUFR (0 20 010) uses for a sky that cannot be seen, is okta 9.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ UNITS: Final[dict[str, dict[str, Unit]]] = {
     "visibility": {"m": _SAME, "km": Unit(1000), "mi": Unit(1609.344)},
     "snow": {"cm": _SAME, "mm": Unit(divisor=10), "m": Unit(100), "in": Unit(2.54)},
     "irradiance": {"w/m²": _SAME, "w/m2": _SAME},
-    "okta": {}, "code": {}, "index": {},
+    "okta": {"%": Unit(divisor=12.5)},
+    "code": {}, "index": {},
 }  # fmt: skip
 """Per dimension: unit as written (lower case, blanks removed) -> conversion to the canonical unit."""
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from barograph.config import api_options
 from barograph.config.checker import Checker, local_path
 from barograph.config.kinds import SourceKind, kind_of
 from barograph.config.secrets import references
@@ -29,7 +30,7 @@ def make_connections(
     written: dict[str, str] = {}
     for name, table in tables.items():
         where = f"{checker.path}{checker.line((), ('connections', name))}: [connections.{name}]"
-        connection = _make(name, table, where, checker, environ)
+        connection = _make(name, table, where, checker, environ, stations)
         _check(connection, kind_of(connection.source), stations, where, checker)
         check_table(connection, checker)
         for folder in connection.folders:
@@ -43,7 +44,14 @@ def make_connections(
     return result
 
 
-def _make(name: str, table: Mapping[str, Any], where: str, checker: Checker, environ: Mapping[str, str]) -> Connection:
+def _make(
+    name: str,
+    table: Mapping[str, Any],
+    where: str,
+    checker: Checker,
+    environ: Mapping[str, str],
+    stations: Mapping[str, Station],
+) -> Connection:
     kind = kind_of(table["source"])
     url = local_path(table.get("url"), checker.base) or kind.url
     if url is None:
@@ -68,6 +76,7 @@ def _make(name: str, table: Mapping[str, Any], where: str, checker: Checker, env
             "options": options,
             "mapping": mapping,
             "environ": {key: environ[key] for key in sorted(named) if key in environ},
+            "timezones": _timezones(options.get("stations", ()), stations) if kind.zones else {},
         }
     )
 
@@ -103,6 +112,20 @@ def _check(
         line = checker.line("station", ("connections", connection.name))
         at = f"{checker.path}{line}: [connections.{connection.name}]"
         _check_station(connection, stations, at, timed=mapping is None or mapping.timezone == "station")
+    if (wrong := api_options.problem(connection.source, connection.url, connection.options)) is not None:
+        raise ConfigError(wrong[0], where=where, hint=wrong[1])
+    for station in connection.options["stations"] if kind.zones else ():
+        if station not in connection.timezones:
+            raise ConfigError(
+                f"the timezone of station {station!r} is not known",
+                where=where,
+                hint=f"its data is asked for by local day: set timezone in [stations.{station}]",
+            )
+
+
+def _timezones(names: Sequence[str], stations: Mapping[str, Station]) -> dict[str, str]:
+    known = {name: stations[name].timezone for name in names if name in stations}
+    return {name: zone for name, zone in known.items() if zone is not None}
 
 
 def _check_station(connection: Connection, stations: Mapping[str, Station], where: str, *, timed: bool) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from barograph.config import api_options
 from barograph.config.plugins import broken, installed, load_plugin
 from barograph.config.tables import FIRST_DAY, MAPPING_OPTIONS, Option
 from barograph.errors import ConfigError
@@ -22,7 +23,8 @@ class SourceKind:
     `options` come on top of the settings that every connection has. `url` is the address where a connection names none
     (None: it must name one). `station`: the connection must name a station with a timezone. `decoder` is the kind whose
     decoder reads its records, where that is another one. A kind whose decoder is "table" takes MAPPING_OPTIONS among
-    its options, or says its columns itself, in `mapping`.
+    its options, or says its columns itself, in `mapping`. `zones`: each of its `stations` needs a description with a
+    timezone.
     """
 
     summary: str
@@ -32,6 +34,7 @@ class SourceKind:
     station: bool = False
     decoder: str | None = None
     mapping: TableMapping | None = None
+    zones: bool = False
 
 
 SOURCE_KINDS: Final[dict[str, SourceKind]] = {
@@ -41,6 +44,31 @@ SOURCE_KINDS: Final[dict[str, SourceKind]] = {
         station=True,
     ),
     "infoclimat": SourceKind("one answer of Infoclimat's opendata server, from its address or a file"),
+    "infoclimat-api": SourceKind(
+        "Infoclimat's opendata server: what is new of a list of stations",
+        api_options.INFOCLIMAT_API,
+        required=("stations", "token", "start"),
+        url="https://www.infoclimat.fr/opendata/",
+        decoder="infoclimat",
+    ),
+    "wunderground-pws": SourceKind(
+        "Weather Underground's API for personal stations (PWS v2)",
+        api_options.WUNDERGROUND_PWS,
+        required=("stations", "api_key", "start"),
+        url="https://api.weather.com/v2/pws",
+        zones=True,
+    ),
+    "meteofrance-synop": SourceKind(
+        "Météo-France's yearly files of 3-hourly SYNOP reports",
+        api_options.METEOFRANCE_SYNOP,
+        required=("start",),
+    ),
+    "iem-asos": SourceKind(
+        "METAR reports of airports, from the archive of the Iowa Environmental Mesonet",
+        api_options.IEM_ASOS,
+        required=("stations", "start"),
+        url="https://mesonet.agron.iastate.edu/cgi-bin/request/asos.py",
+    ),
     "table": SourceKind(
         "any table whose columns you name: CSV, JSON, JSON lines or .xlsx, from a path, a server or a bucket",
         {

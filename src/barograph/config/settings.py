@@ -20,7 +20,8 @@ class Connection:
     """A named sync: where from, which stream, in which form, how often.
 
     `options` are the settings of its kind alone. `environ` holds what the environment says of the `${VARIABLE}`s in its
-    texts; the texts keep the references, so that they can be shown.
+    texts; the texts keep the references, so that they can be shown. `timezones`: those of its stations, for a kind that
+    asks by local day.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Connection:
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)
     mapping: TableMapping | None = None
     environ: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False, compare=False)
+    timezones: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def first_day(self) -> date | None:

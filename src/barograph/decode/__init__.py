@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from barograph.decode import infoclimat, mapped, wunderground
+from barograph.decode import feeds, infoclimat, mapped, wunderground
 from barograph.decode.base import DecodeContext, Decoded, Decoder, Opener
 from barograph.decode.plugged import plugged
 from barograph.model import LandedObject
@@ -14,6 +14,7 @@ DECODERS: Final[dict[str, Decoder]] = {
     "wunderground-table": wunderground.decode,
     "infoclimat": infoclimat.decode,
     "table": mapped.decode,
+    **{kind: feeds.decoder_of(feed) for kind, feed in feeds.FEEDS.items()},
 }
 
 

@@ -8,7 +8,7 @@ however the table is sorted.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from difflib import get_close_matches
@@ -57,6 +57,16 @@ def decode(item: LandedObject, opener: Opener, context: DecodeContext) -> Iterat
     yield table.finish()
 
 
+def decode_batches(
+    item: LandedObject, batches: Iterable[RawBatch], context: DecodeContext, mapping: TableMapping
+) -> Iterator[Decoded]:
+    """Decode batches that hold the mapping's columns and no other; whether they came to something is not judged."""
+    table = _Table(item, context, mapping)
+    for batch in batches:
+        yield table.decode(batch)
+    yield table.finish(drift=False)
+
+
 class _Table:
     """State that outlives a batch: rows of days with a repeated hour, stations already told of, columns seen."""
 
@@ -92,10 +102,11 @@ class _Table:
             self._release(out)
         return out
 
-    def finish(self) -> Decoded:
+    def finish(self, *, drift: bool = True) -> Decoded:
         out = Decoded()
         self._release(out)
-        self._drift(out)
+        if drift:
+            self._drift(out)
         return out
 
     def _without_unread(self, frame: pl.DataFrame, out: Decoded) -> pl.DataFrame:

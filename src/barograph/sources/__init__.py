@@ -18,6 +18,10 @@ __all__ = ["SOURCES", "Access", "Messages", "ReadRequest", "Source", "open_sourc
 SOURCES: Final[dict[str, str]] = {
     "wunderground-table": "wunderground_table:WundergroundTable",
     "infoclimat": "infoclimat:Infoclimat",
+    "infoclimat-api": "infoclimat_api:InfoclimatApi",
+    "wunderground-pws": "wunderground_pws:WundergroundPws",
+    "meteofrance-synop": "meteofrance_synop:MeteofranceSynop",
+    "iem-asos": "iem_asos:IemAsos",
     "table": "table:Table",
 }
 """Kind -> its module here and its class; imported when a connection of the kind is opened."""

@@ -38,10 +38,13 @@ _HINTS: Final = {
 class HttpGet:
     """One address to get, as often as asked."""
 
-    def __init__(self, url: str, limits: Limits, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, url: str, limits: Limits, headers: Mapping[str, str] | None = None, also: frozenset[int] = frozenset()
+    ) -> None:
         import urllib3
 
         self._headers = {key.lower(): value for key, value in (headers or {}).items()}
+        self._also = also
         self._where = mask(url)
         self._limits = limits
         self._url, self._credentials = _split_userinfo(url, self._where)
@@ -82,6 +85,7 @@ class HttpGet:
             content_type=headers.get("Content-Type"),
             etag=headers.get("ETag"),
             last_modified=_http_date(headers.get("Last-Modified")),
+            status=response.status,
         )
 
     def _follow(self) -> tuple[BaseHTTPResponse, str]:
@@ -134,6 +138,8 @@ class HttpGet:
             length = response.headers.get("Content-Length", "")
             if length.isdecimal() and int(length) > self._limits.source_mib * MIB:
                 raise too_large(self._where, self._limits)
+            return
+        if status in self._also:
             return
         what = f"answered {status} {_PHRASES.get(status, '')}".rstrip()
         if status in _BUSY or status >= 500:
