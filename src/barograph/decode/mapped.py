@@ -383,6 +383,8 @@ class _Table:
             column=column or None,
             value=value,
             station_id=row.get("__station"),
+            instant=row.get("__utc"),
+            day=None if row.get("__local") is None else row["__local"].date(),
         )
 
     # ------------------------------------------------------------------------------------------------ drift
