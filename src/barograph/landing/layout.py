@@ -1,6 +1,7 @@
 """Keys of the landing zone, as Airbyte's S3 destination writes them.
 
     <prefix>/<stream>/<YYYY>_<MM>_<DD>_<epoch ms of the sync's start>_<part>.<csv|jsonl>[.gz]
+                                                                                     .<parquet|avro>  (read only)
     <prefix>/_barograph/<stream>/<epoch ms>.json        the manifest of a generation that our own sync wrote
 
 A generation is complete when its manifest is there; a reader of Airbyte's layout never sees the manifests, because
@@ -22,7 +23,7 @@ MANIFESTS: Final = "_barograph"
 _NAME: Final = re.compile(
     r"(?P<date>\d{4}_\d{2}_\d{2})_(?P<millis>\d{12,14})_(?P<part>\d+|[0-9a-fA-F-]{32,36})\.(?P<ext>[\w.]+)"
 )
-READABLE: Final = ("csv", "csv.gz", "jsonl", "jsonl.gz", "xlsx")
+READABLE: Final = ("csv", "csv.gz", "jsonl", "jsonl.gz", "parquet", "avro", "xlsx")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _MIB: Final = 1024 * 1024
 _GZIP: Final = b"\x1f\x8b"
 _ZIP: Final = b"PK\x03\x04"
+_MAGIC: Final = {"parquet": (b"PAR1", b"PARE"), "avro": (b"Obj\x01",)}
 _UNPACK_STEP: Final = 4 * _MIB
 
 
@@ -23,7 +24,8 @@ def open_object(zone: LandingZone, item: LandedObject, *, limit_mib: int) -> Ite
     """The object's content in chunks of some MiB, gunzipped where its name ends in .gz.
 
     Raises FormatError for an empty object, for a truncated or damaged gzip, and for content that plainly is not what
-    the name says (a workbook, gzip or HTML under a text name, text under .gz or .xlsx); LimitExceeded beyond limit_mib.
+    the name says (a workbook, gzip or HTML under a text name, text under .gz, .xlsx, .parquet or .avro); LimitExceeded
+    beyond limit_mib.
     """
     chunks = iter(zone.chunks(item))
     first = next((chunk for chunk in chunks if chunk), b"")
@@ -43,9 +45,13 @@ def _check_name(key: str, first: bytes) -> None:
         raise FormatError("is not gzip, in spite of its name", where=key, hint="remove .gz from its name")
     if key.endswith(".xlsx") and not zipped:
         raise FormatError(f"is not a workbook but {describe(first)}", where=key, hint="give it its own extension")
-    if not key.endswith((".gz", ".xlsx")) and (zipped or gzipped or describe(first) == "HTML"):
-        extension = key.rpartition(".")[2]
-        raise FormatError(f"is not {extension} but {describe(first)}", where=key, hint="give it its own extension")
+    if key.endswith((".gz", ".xlsx")):
+        return
+    extension = key.rpartition(".")[2]
+    magic = _MAGIC.get(extension)
+    kind = describe(first)
+    if (magic is None and kind not in ("JSON", "text")) or (magic is not None and not first.startswith(magic)):
+        raise FormatError(f"is not {extension} but {kind}", where=key, hint="give it its own extension")
 
 
 def describe(first: bytes) -> str:
@@ -55,6 +61,10 @@ def describe(first: bytes) -> str:
         return "a zip archive or workbook"
     if first.startswith(_GZIP):
         return "gzip"
+    if first.startswith(_MAGIC["parquet"]):
+        return "Parquet"
+    if first.startswith(_MAGIC["avro"]):
+        return "Avro"
     if first.startswith(b"\xd0\xcf\x11\xe0"):
         return "an old .xls workbook"
     if start.startswith((b"<!doctype", b"<html", b"<head", b"<?xml")):
