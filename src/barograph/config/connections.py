@@ -12,7 +12,7 @@ from barograph.config.checker import Checker, local_path
 from barograph.config.kinds import SourceKind, kind_of
 from barograph.config.secrets import references
 from barograph.config.settings import Connection
-from barograph.config.tables import FORMATS, TABLES
+from barograph.config.tables import FLATTENING, FORMATS, TABLES
 from barograph.errors import ConfigError
 from barograph.model import Station
 
@@ -81,6 +81,7 @@ def _check(connection: Connection, kind: SourceKind, stations: Mapping[str, Stat
     choices = {
         "format": (connection.format, FORMATS),
         "compression": (connection.compression, ("none", "gzip")),
+        "flatten": (connection.flatten, FLATTENING),
     }
     for key, (value, allowed) in choices.items():
         if value not in allowed:

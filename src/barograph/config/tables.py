@@ -7,6 +7,8 @@ from datetime import date
 from typing import Any, Final
 
 FORMATS: Final = ("csv", "jsonl")
+FLATTENING: Final = ("none", "root")
+"""Airbyte's "No flattening" and "Root level flattening"."""
 MIB: Final = 1024 * 1024
 LONGEST_LOG: Final = 24_855
 """Days: MongoDB's TTL indexes take at most 2^31 - 1 seconds."""
@@ -76,6 +78,7 @@ TABLES: Final[dict[str, dict[str, Option]]] = {
         "stream": Option(str, None, "folder in the landing zone; default the connection's name"),
         "format": Option(str, "jsonl", "what is landed: csv or jsonl"),
         "compression": Option(str, "none", "gzip or none"),
+        "flatten": Option(str, "none", "none, or root: a record's fields in the place of _airbyte_data"),
         "schedule": Option(str, "manual", "manual, daily or a cron expression; only tells the scheduler when"),
         "enabled": Option(bool, True, "whether run and sync without names take it"),
         "tags": Option(list, (), "words to find it by"),

@@ -1,7 +1,7 @@
 """Airbyte's envelope around table rows, in any of its formats, current or pre-1.0 names -> raw batches.
 
-CSV and JSONL, flattened or not; Parquet and Avro. The common case of texts runs on whole blocks (polars' CSV and NDJSON readers); a block that these refuse is gone through line
-by line, so that one bad line costs only itself and is named.
+CSV and JSONL, flattened or not; Parquet and Avro. The common case of texts runs on whole blocks (polars' CSV and NDJSON
+readers); a block that these refuse is gone through line by line, so that one bad line costs only itself and is named.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ _NO_RECORD: Final = (
 
 @dataclass(frozen=True, slots=True)
 class AvroBatch:
-    """Consecutive records; `first` is the 1-based number of the first. `names`: a field's original name, where known."""
+    """Consecutive records; `first` is the 1-based number of the first. `names`: the original names of fields."""
 
     first: int
     records: list[dict[str, Any]]
@@ -150,7 +150,8 @@ class _Walk:
         empty = kind == "fixed" and not schema["size"]
         if kind in ("record", "error"):
             fields = schema["fields"]
-            empty = all([self._field(field, depth + 1) for field in fields])
+            widths = [self._field(field, depth + 1) for field in fields]
+            empty = all(widths)
         del self._open[len(self._open) - len(known) :]
         self._empty |= dict.fromkeys(known, empty)
         return empty

@@ -23,7 +23,7 @@ _MIB: Final = 1024 * 1024
 _COMPLETE: Final = "its upload did not finish; sync again"
 
 
-class _Beyond(Exception):  # noqa: N818 - never leaves this module
+class _Beyond(Exception):
     """A block unpacks to more than the limit."""
 
 

@@ -109,20 +109,8 @@ class _Weigher:
             raise self._damaged(f"{place}: it does not stand inside the file")
         values = unpacked = 0
         while at < end and values < column[5]:
-            window = self._read(at, min(_HEADER_BYTES, 256, end - at))
-            try:
-                reader = Reader(window)
-                page = reader.structure()
-            except ThriftError:
-                # Statistics of long texts make a header longer.
-                reader = Reader(self._read(at, min(_HEADER_BYTES, end - at)))
-                try:
-                    page = reader.structure()
-                except ThriftError as error:
-                    raise self._damaged(f"{place}: the page at byte {at:,} has no header ({error})") from error
-            start, size = at + reader.at, page[3]
-            if size < 0 or page[2] < 0 or start + size > end:
-                raise self._damaged(f"{place}: the page at byte {at:,} says {size:,} bytes")
+            page, start = self._page(at, end, place)
+            size = page[3]
             if page[2] > self._limit:
                 return column[5], page[2]
             if 4 in page and zlib.crc32(self._read(start, size)) != page[4] & 0xFFFFFFFF:
@@ -137,6 +125,23 @@ class _Weigher:
             unpacked += page[2]
             at = start + size
         return values, unpacked
+
+    def _page(self, at: int, end: int, place: str) -> tuple[dict[int, Any], int]:
+        """The page header at a byte, and where it ends."""
+        # A header is short, unless it carries statistics of long texts.
+        problem: ThriftError | None = None
+        for window in (256, _HEADER_BYTES):
+            reader = Reader(self._read(at, min(window, end - at)))
+            try:
+                page = reader.structure()
+            except ThriftError as error:
+                problem = error
+                continue
+            start = at + reader.at
+            if page[2] < 0 or not 0 <= page[3] <= end - start:
+                raise self._damaged(f"{place}: the page at byte {at:,} says {page[3]:,} bytes")
+            return page, start
+        raise self._damaged(f"{place}: the page at byte {at:,} has no header ({problem})") from problem
 
     def _read(self, at: int, size: int) -> bytes:
         self._file.seek(at)

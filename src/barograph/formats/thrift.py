@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from typing import Any, Final
 
 MAX_DEPTH: Final = 16
-_INTEGERS: Final = (4, 5, 6)
-_BINARY, _LIST, _SET, _STRUCT = 8, 9, 10, 12
 
 
 class ThriftError(ValueError):
@@ -20,6 +19,15 @@ class Reader:
     def __init__(self, data: bytes | memoryview, at: int = 0) -> None:
         self._data = data
         self.at = at
+        self._readers: dict[int, Callable[[int], Any]] = {
+            **dict.fromkeys((1, 2), lambda _: self._byte() == 1),
+            3: lambda _: self._byte(),
+            **dict.fromkeys((4, 5, 6), lambda _: _unzigzag(self._varint())),
+            7: lambda _: struct.unpack("<d", self._take(8))[0],
+            8: lambda _: bytes(self._take(self._varint())),
+            **dict.fromkeys((9, 10), lambda depth: self._list(depth + 1)),
+            12: lambda depth: self.structure(depth + 1),
+        }
 
     def structure(self, depth: int = 0) -> dict[int, Any]:
         """The structure that begins here. Maps do not occur in Parquet's metadata and are refused."""
@@ -34,25 +42,15 @@ class Reader:
         return fields
 
     def _value(self, kind: int, depth: int) -> Any:
-        if kind in _INTEGERS:
-            return _unzigzag(self._varint())
-        if kind == _BINARY:
-            return bytes(self._take(self._varint()))
-        if kind == _STRUCT:
-            return self.structure(depth + 1)
-        if kind in (_LIST, _SET):
-            return self._list(depth + 1)
-        if kind in (1, 2):
-            return self._byte() == 1
-        if kind == 3:
-            return self._byte()
-        if kind == 7:
-            return struct.unpack("<d", self._take(8))[0]
-        raise ThriftError(f"type {kind} is not known")
+        if kind not in self._readers:
+            raise ThriftError(f"type {kind} is not known")
+        return self._readers[kind](depth)
 
     def _list(self, depth: int) -> list[Any]:
         head = self._byte()
         size, kind = head >> 4, head & 15
+        if depth > MAX_DEPTH:
+            raise ThriftError("it nests too deep")
         if size == 15:
             size = self._varint()
         # Every item takes a byte at least.

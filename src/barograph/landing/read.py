@@ -17,6 +17,13 @@ _MIB: Final = 1024 * 1024
 _GZIP: Final = b"\x1f\x8b"
 _ZIP: Final = b"PK\x03\x04"
 _MAGIC: Final = {"parquet": (b"PAR1", b"PARE"), "avro": (b"Obj\x01",)}
+_KINDS: Final[dict[str, bytes | tuple[bytes, ...]]] = {
+    "a zip archive or workbook": _ZIP,
+    "gzip": _GZIP,
+    "Parquet": _MAGIC["parquet"],
+    "Avro": _MAGIC["avro"],
+    "an old .xls workbook": b"\xd0\xcf\x11\xe0",
+}
 _UNPACK_STEP: Final = 4 * _MIB
 
 
@@ -56,17 +63,10 @@ def _check_name(key: str, first: bytes) -> None:
 
 def describe(first: bytes) -> str:
     """What the first bytes of a file look like, for a message."""
+    for kind, magic in _KINDS.items():
+        if first.startswith(magic):
+            return kind
     start = first.lstrip(b"\xef\xbb\xbf \t\r\n")[:64].lower()
-    if first.startswith(_ZIP):
-        return "a zip archive or workbook"
-    if first.startswith(_GZIP):
-        return "gzip"
-    if first.startswith(_MAGIC["parquet"]):
-        return "Parquet"
-    if first.startswith(_MAGIC["avro"]):
-        return "Avro"
-    if first.startswith(b"\xd0\xcf\x11\xe0"):
-        return "an old .xls workbook"
     if start.startswith((b"<!doctype", b"<html", b"<head", b"<?xml")):
         return "HTML"
     return "JSON" if start.startswith((b"{", b"[")) else "text"
