@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
+from datetime import date, datetime, time
 from typing import Any, Final
 
 import orjson
@@ -70,9 +69,8 @@ def _text(value: Any) -> str:
         return value.isoformat()
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")
-    if isinstance(value, Decimal | timedelta):
-        return str(value)
-    raise ValueError(f"a value of type {type(value).__name__} has no text")
+    # Decimal, UUID, timedelta.
+    return str(value)
 
 
 def cell(value: Any, names: Mapping[str, str] | None = None) -> str | None:
