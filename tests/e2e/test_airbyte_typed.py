@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -40,7 +40,12 @@ def forms() -> Iterator[tuple[str, str, Write]]:
     for packed in ("none", "snappy", "gzip", "zstd"):
         for by in ("pyarrow", "polars"):
             yield f"parquet {packed} by {by}", "parquet", partial(parquet_of, typing=NEW, compression=packed, by=by)
-    pages = {"use_dictionary": False, "write_page_checksum": True, "data_page_version": "2.0", "data_page_size": 4096}
+    pages: dict[str, Any] = {
+        "use_dictionary": False,
+        "write_page_checksum": True,
+        "data_page_version": "2.0",
+        "data_page_size": 4096,
+    }
     yield "parquet without a dictionary, with checksums", "parquet", partial(parquet_of, typing=NEW, **pages)
     yield "avro, a record a block", "avro", partial(avro_of, typing=OLD, codec="deflate", block_rows=1)
 

@@ -7,14 +7,15 @@ underscore.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 import polars as pl
 
-from barograph.errors import LimitExceeded
+from barograph.errors import FormatError, LimitExceeded
 from barograph.formats.avro import AvroBatch, read_avro
-from barograph.formats.parquet import read_parquet
+from barograph.formats.parquet import ParquetBatch, read_parquet
 from barograph.formats.plain import cell, plain, text_columns
 
 EXTRA: Final = "_airbyte_additional_properties"
@@ -46,7 +47,9 @@ def text_batches(chunks: Iterable[bytes], key: str, *, record_bytes: int, unpack
         return
     for part in read_parquet(chunks, where=key, limit_mib=unpacked_mib):
         _weigh(part.frame, record_bytes, key)
-        yield TextBatch(part.first, _parquet_frame(part.frame))
+        with _readable(key, part):
+            frame = _parquet_frame(part.frame)
+        yield TextBatch(part.first, frame)
 
 
 def records(
@@ -60,8 +63,24 @@ def records(
         return
     for part in read_parquet(chunks, where=key, limit_mib=unpacked_mib):
         _weigh(part.frame, record_bytes, key)
-        for number, row in enumerate(part.frame.iter_rows(named=True), part.first):
-            yield number, _whole(plain(row))
+        with _readable(key, part):
+            rows = [_whole(plain(row)) for row in part.frame.to_dicts()]
+        yield from enumerate(rows, part.first)
+
+
+@contextmanager
+def _readable(key: str, part: ParquetBatch) -> Iterator[None]:
+    """A value that Python or polars cannot hold (a date far outside of any calendar) is damage, and no crash."""
+    try:
+        yield
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError, OverflowError) as error:
+        last = part.first + part.frame.height - 1
+        raise FormatError(
+            f"is a damaged Parquet file: its rows {part.first:,} to {last:,} hold a value that cannot be read "
+            f"({' '.join(str(error).split())[:120]})",
+            where=key,
+            hint="sync again, or remove it",
+        ) from error
 
 
 def _weigh(frame: pl.DataFrame, record_bytes: int, key: str) -> None:

@@ -19,6 +19,7 @@ MAX_DEPTH: Final = 32
 """How deep a schema may nest."""
 
 _MARK: Final = b"barograph's own."
+_LOGICAL: Final = ("date", "time-", "timestamp-", "local-timestamp-", "decimal")
 _NAMED: Final = ("record", "error", "enum", "fixed")
 _NO_RECORD: Final = (
     ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError, MemoryError, AttributeError, struct.error,
@@ -44,8 +45,8 @@ def read_avro(chunks: Iterable[bytes], *, where: str, limit_bytes: int) -> Itera
     given before are good.
     """
     container = AvroContainer(chunks, where=where, limit_bytes=limit_bytes)
-    names = _check_schema(container)
-    head = _header(container.schema)
+    names, schema = _check_schema(container)
+    head = _header(schema)
     for block in container.blocks():
         records: list[dict[str, Any]] = []
         first = block.first
@@ -94,8 +95,8 @@ def _long(value: int) -> bytes:
     return bytes(out)
 
 
-def _check_schema(container: AvroContainer) -> dict[str, str]:
-    """Refuse a schema that the library cannot read safely; the original names that its fields' docs tell."""
+def _check_schema(container: AvroContainer) -> tuple[dict[str, str], bytes]:
+    """The original names that its fields' docs tell, and the schema; one that cannot be read safely is refused."""
     from fastavro.schema import SchemaParseException, UnknownType, parse_schema
 
     try:
@@ -107,7 +108,7 @@ def _check_schema(container: AvroContainer) -> dict[str, str]:
         raise FormatError(
             f"is an Avro file whose schema cannot be read ({str(error)[:200]})", where=container.where
         ) from error
-    return walk.names
+    return walk.names, orjson.dumps(schema)
 
 
 class _Walk:
@@ -133,6 +134,9 @@ class _Walk:
             if schema in self._open:
                 raise ValueError(f"{schema!r} holds itself")
             return schema == "null" or self._empty.get(schema, False)
+        if not str(schema.get("logicalType", "")).startswith(_LOGICAL):
+            # Among them uuid: an id that is none must not cost its block.
+            schema.pop("logicalType", None)
         kind = schema["type"]
         if not isinstance(kind, str):
             return self.see(kind, depth + 1)

@@ -56,7 +56,7 @@ class _Weigher:
                 raise self._damaged(f"its footer says {footer[3]:,} rows, its row groups hold other than that")
         except (KeyError, TypeError, AttributeError) as error:
             raise self._damaged(f"its footer lacks a part ({type(error).__name__}: {error})") from error
-        except ThriftError as error:
+        except ValueError as error:
             raise self._damaged(f"its footer cannot be read ({error})") from error
         return found
 
@@ -103,7 +103,7 @@ class _Weigher:
 
     def _pages(self, column: dict[int, Any], place: str) -> tuple[int, int]:
         """The values and the unpacked bytes that the page headers of a column chunk tell."""
-        at = min(offset for key in (9, 11) if (offset := column.get(key)))
+        at = min((offset for key in (9, 11) if (offset := column.get(key))), default=0)
         end = at + column[7]
         if at < 4 or column[7] < 0 or end > self._size - 8:
             raise self._damaged(f"{place}: it does not stand inside the file")

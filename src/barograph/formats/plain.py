@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from typing import Any, Final
 
 import orjson
@@ -63,8 +63,9 @@ def _original(name: str, names: Mapping[str, str] | None) -> str:
 
 def _text(value: Any) -> str:
     if isinstance(value, datetime):
-        text = value.replace(tzinfo=None).isoformat(" ")
-        return text if value.tzinfo is None else f"{text.replace(' ', 'T')}Z"
+        if value.tzinfo is None:
+            return value.isoformat(" ")
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     if isinstance(value, date | time):
         return value.isoformat()
     if isinstance(value, bytes):
@@ -99,17 +100,37 @@ def text_column(column: pl.Series) -> pl.Series:
         whole = (name == name.floor()) & (name.abs() < _EXACT)
         exact = name.cast(pl.Int64, strict=False).cast(pl.String)
         expression = pl.when(whole).then(exact).otherwise(name.cast(pl.String))
-    elif kind == pl.Time:
-        expression = name.dt.to_string("%H:%M:%S%.f")
-    elif isinstance(kind, pl.Datetime):
-        zoned = kind.time_zone is not None
-        utc = name.dt.convert_time_zone("UTC") if zoned else name
-        expression = utc.dt.to_string("%Y-%m-%dT%H:%M:%S%.fZ" if zoned else "%Y-%m-%d %H:%M:%S%.f")
+    elif isinstance(kind, pl.Time | pl.Date | pl.Datetime):
+        expression = _moment(name, kind)
     elif isinstance(kind, pl.Struct) and is_union(field.name for field in kind.fields):
         members = [text_column(member) for member in column.struct.unnest().get_columns()]
         expression = pl.coalesce(pl.lit(member) for member in members)
-    elif kind.is_integer() or isinstance(kind, pl.Date | pl.Boolean | pl.Decimal | pl.Categorical | pl.Enum | pl.Null):
+    elif kind.is_integer() or isinstance(kind, pl.Boolean | pl.Decimal | pl.Categorical | pl.Enum | pl.Null):
         expression = name.cast(pl.String)
     else:
         return pl.Series(column.name, [cell(value) for value in column.to_list()], dtype=pl.String)
     return column.to_frame().select(expression.alias(column.name)).to_series()
+
+
+_DAY: Final = 86_400
+_PER_SECOND: Final = {"ms": 10**3, "us": 10**6, "ns": 10**9}
+_YEARS: Final = (-719_162, 2_932_896)
+"""0001-01-01 and 9999-12-31, in days since 1970."""
+
+
+def _moment(name: pl.Expr, kind: pl.Time | pl.Date | pl.Datetime) -> pl.Expr:
+    """Dates and times as text; one that no calendar has, which polars would panic at, as the number that it is."""
+    first, last = _YEARS
+    form = "%Y-%m-%d"
+    if isinstance(kind, pl.Time):
+        first, last, form = 0, _DAY * 10**9 - 1, "%H:%M:%S%.f"
+    elif isinstance(kind, pl.Datetime):
+        unit = _DAY * _PER_SECOND[kind.time_unit]
+        first, last = first * unit, (last + 1) * unit - 1
+        form = "%Y-%m-%d %H:%M:%S%.f" if kind.time_zone is None else "%Y-%m-%dT%H:%M:%S%.fZ"
+    number = name.to_physical()
+    good = number.is_between(max(first, -(2**63)), min(last, 2**63 - 1))
+    moment: pl.Expr = pl.when(good).then(name)
+    if isinstance(kind, pl.Datetime) and kind.time_zone is not None:
+        moment = moment.dt.convert_time_zone("UTC")
+    return pl.when(good).then(moment.dt.to_string(form)).otherwise(number.cast(pl.String))
