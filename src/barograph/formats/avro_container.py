@@ -20,6 +20,8 @@ HEADER_BYTES: Final = 16 * 1024 * 1024
 
 _SYNC: Final = 16
 _MIB: Final = 1024 * 1024
+_WINDOW: Final = 128 * _MIB
+"""What an xz or zstandard stream may ask for as its window, at least."""
 _COMPLETE: Final = "its upload did not finish; sync again"
 
 
@@ -179,8 +181,7 @@ def _bzip2(packed: bytes, limit: int) -> bytes:
 
 
 def _xz(packed: bytes, limit: int) -> bytes:
-    # The dictionary that a stream asks for counts as memory too.
-    engine = lzma.LZMADecompressor(memlimit=max(2 * limit, 128 * _MIB))
+    engine = lzma.LZMADecompressor(memlimit=max(2 * limit, _WINDOW))
     data = engine.decompress(packed, limit + 1)
     return _within(data, limit, ended=engine.eof)
 
@@ -191,7 +192,7 @@ def _zstandard(packed: bytes, limit: int) -> bytes:
     pieces, size = [], 0
     try:
         said = zstandard.frame_content_size(packed)
-        with zstandard.ZstdDecompressor(max_window_size=max(limit, _MIB)).stream_reader(packed) as reader:
+        with zstandard.ZstdDecompressor(max_window_size=max(limit, _WINDOW)).stream_reader(packed) as reader:
             while size <= limit and (piece := reader.read(_MIB)):
                 pieces.append(piece)
                 size += len(piece)

@@ -54,7 +54,7 @@ class _Weigher:
             found = [self._group(group, number) for number, group in enumerate(footer.get(4, []), 1)]
             if footer[3] != sum(group.rows for group in found):
                 raise self._damaged(f"its footer says {footer[3]:,} rows, its row groups hold other than that")
-        except (KeyError, TypeError, AttributeError) as error:
+        except (LookupError, TypeError, AttributeError) as error:
             raise self._damaged(f"its footer lacks a part ({type(error).__name__}: {error})") from error
         except ValueError as error:
             raise self._damaged(f"its footer cannot be read ({error})") from error
