@@ -60,8 +60,13 @@ def decode(item: LandedObject, opener: Opener, context: DecodeContext) -> Iterat
         if item.key.endswith(".xlsx")
         else read_table(item, opener(), KNOWN, limit_bytes=context.record_mib << 20, unpacked_mib=context.unpacked_mib)
     )
-    for batch in batches:
-        yield table.decode(batch)
+    try:
+        for batch in batches:
+            yield table.decode(batch)
+    except FormatError:
+        # What was whole before the damage counts, the day under way too.
+        yield table.finish()
+        raise
     yield table.finish()
 
 
