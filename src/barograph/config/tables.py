@@ -55,9 +55,9 @@ TABLES: Final[dict[str, dict[str, Option]]] = {
         "http_timeout": Option(float, 30.0, "seconds without an answer, or a byte of it, before a server is given up"),
         "http_retries": Option(int, 2, "further tries when a server answers 5xx or 429, or not at all"),
         "source_mib": Option(int, 512, "largest file a source may send"),
-        "unpacked_mib": Option(int, 512, "largest size of a workbook when unpacked"),
+        "unpacked_mib": Option(int, 512, "largest size of a workbook, or a row group of Parquet, when unpacked"),
         "object_mib": Option(int, 16_384, "largest size of a landed object when unpacked"),
-        "record_mib": Option(int, 64, "longest line of a table (Infoclimat answers are streamed and may be longer)"),
+        "record_mib": Option(int, 64, "longest line of a table, largest block of Avro (Infoclimat answers are streamed from JSONL)"),
     },
     "stations": {
         "name": Option(str, None, "the station's name"),

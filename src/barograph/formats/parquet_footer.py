@@ -1,7 +1,7 @@
 """Weighing a Parquet file before it is read: its footer and the header of every page.
 
 A Parquet reader allocates what the page headers promise, so they are held against the footer and the limits first.
-Where pages carry a checksum (Airbyte's do), it is checked.
+Where pages carry a checksum, it is checked.
 """
 
 from __future__ import annotations
