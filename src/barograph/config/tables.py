@@ -57,7 +57,7 @@ TABLES: Final[dict[str, dict[str, Option]]] = {
         "source_mib": Option(int, 512, "largest file a source may send"),
         "unpacked_mib": Option(int, 512, "largest size of a workbook, or a row group of Parquet, when unpacked"),
         "object_mib": Option(int, 16_384, "largest size of a landed object when unpacked"),
-        "record_mib": Option(int, 64, "longest line of a table, largest block of Avro (Infoclimat answers are streamed from JSONL)"),
+        "record_mib": Option(int, 64, "longest line of a table, largest block of Avro (answers in JSONL are streamed)"),
     },
     "stations": {
         "name": Option(str, None, "the station's name"),

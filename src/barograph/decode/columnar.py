@@ -63,6 +63,13 @@ def records(
         return
     for part in read_parquet(chunks, where=key, limit_mib=unpacked_mib):
         _weigh(part.frame, record_bytes, key)
+        size = part.frame.estimated_size()
+        if size > record_bytes:
+            raise LimitExceeded(
+                f"has records of {size >> 20:,} MiB, which are held whole",
+                where=key,
+                hint="land them as jsonl, or raise [limits] record_mib",
+            )
         with _readable(key, part):
             rows = [_whole(plain(row)) for row in part.frame.to_dicts()]
         yield from enumerate(rows, part.first)

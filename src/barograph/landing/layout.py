@@ -1,8 +1,9 @@
 """Keys of the landing zone, as Airbyte's S3 destination writes them.
 
     <prefix>/<stream>/<YYYY>_<MM>_<DD>_<epoch ms of the sync's start>_<part>.<csv|jsonl>[.gz]
-                                                                                     .<parquet|avro>  (read only)
     <prefix>/_barograph/<stream>/<epoch ms>.json        the manifest of a generation that our own sync wrote
+
+Parquet and Avro objects, which an Airbyte may land, have `parquet` or `avro` in that place.
 
 A generation is complete when its manifest is there; a reader of Airbyte's layout never sees the manifests, because
 `_barograph` holds no stream. Older Airbyte versions put a namespace folder above the stream or a UUID for the part;
