@@ -60,7 +60,7 @@ def test_unflattened_records_in_parquet() -> None:
 def test_what_the_schema_did_not_foresee() -> None:
     """Before 1.0 it stands in a map, under its own name; a value of its own column goes first."""
     extra = "_airbyte_additional_properties"
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"Time": "00:04:00", "Date": "2024-10-01", "Dew_Point": None, extra: {"Dew Point": "50\u00a0°F"}},
         {"Time": "00:09:00", "Date": "2024-10-01", "Dew_Point": None, extra: None},
     ]

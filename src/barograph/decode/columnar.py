@@ -63,7 +63,7 @@ def records(
         return
     for part in read_parquet(chunks, where=key, limit_mib=unpacked_mib):
         _weigh(part.frame, record_bytes, key)
-        size = part.frame.estimated_size()
+        size = int(part.frame.estimated_size())
         if size > record_bytes:
             raise LimitExceeded(
                 f"has records of {size >> 20:,} MiB, which are held whole",
