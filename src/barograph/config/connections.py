@@ -12,7 +12,7 @@ from barograph.config.kinds import SourceKind, kind_of
 from barograph.config.secrets import references
 from barograph.config.settings import Connection
 from barograph.config.table_mapping import check_table, make_mapping
-from barograph.config.tables import FORMATS, TABLES
+from barograph.config.tables import FLATTENING, FORMATS, TABLES
 from barograph.config.timezones import is_timezone
 from barograph.errors import ConfigError
 from barograph.model import Station
@@ -98,6 +98,7 @@ def _check(
     choices = {
         "format": (connection.format, FORMATS),
         "compression": (connection.compression, ("none", "gzip")),
+        "flatten": (connection.flatten, FLATTENING),
     }
     for key, (value, allowed) in choices.items():
         if value not in allowed:

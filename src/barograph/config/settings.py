@@ -31,6 +31,7 @@ class Connection:
     station: str | None = None
     format: str = "jsonl"
     compression: str = "none"
+    flatten: str = "none"
     schedule: str = "manual"
     enabled: bool = True
     tags: tuple[str, ...] = ()

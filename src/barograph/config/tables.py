@@ -7,6 +7,8 @@ from datetime import date
 from typing import Any, Final
 
 FORMATS: Final = ("csv", "jsonl")
+FLATTENING: Final = ("none", "root")
+"""Airbyte's "No flattening" and "Root level flattening"."""
 MIB: Final = 1024 * 1024
 LONGEST_LOG: Final = 24_855
 """Days: MongoDB's TTL indexes take at most 2^31 - 1 seconds."""
@@ -53,9 +55,9 @@ TABLES: Final[dict[str, dict[str, Option]]] = {
         "http_timeout": Option(float, 30.0, "seconds without an answer, or a byte of it, before a server is given up"),
         "http_retries": Option(int, 2, "further tries when a server answers 5xx or 429, or not at all"),
         "source_mib": Option(int, 512, "largest file a source may send"),
-        "unpacked_mib": Option(int, 512, "largest size of a workbook when unpacked"),
+        "unpacked_mib": Option(int, 512, "largest size of a workbook, or a row group of Parquet, when unpacked"),
         "object_mib": Option(int, 16_384, "largest size of a landed object when unpacked"),
-        "record_mib": Option(int, 64, "longest line of a table (Infoclimat answers are streamed and may be longer)"),
+        "record_mib": Option(int, 64, "longest line of a table, largest block of Avro (answers in JSONL are streamed)"),
     },
     "stations": {
         "name": Option(str, None, "the station's name"),
@@ -77,6 +79,7 @@ TABLES: Final[dict[str, dict[str, Option]]] = {
         "stream": Option(str, None, "folder in the landing zone; default the connection's name"),
         "format": Option(str, "jsonl", "what is landed: csv or jsonl"),
         "compression": Option(str, "none", "gzip or none"),
+        "flatten": Option(str, "none", "none, or root: a record's fields in the place of _airbyte_data"),
         "schedule": Option(str, "manual", "manual, daily or a cron expression; only tells the scheduler when"),
         "enabled": Option(bool, True, "whether run and sync without names take it"),
         "tags": Option(list, (), "words to find it by"),

@@ -18,6 +18,7 @@ import polars as pl
 
 from barograph.decode import dates, workbook
 from barograph.decode.base import DecodeContext, Decoded, Opener
+from barograph.decode.columnar import is_columnar
 from barograph.decode.envelope import RawBatch, plain_name, read_table
 from barograph.decode.localtime import to_utc
 from barograph.decode.values import Column, column_for, compass_words, parse_columns
@@ -57,10 +58,15 @@ def decode(item: LandedObject, opener: Opener, context: DecodeContext) -> Iterat
     batches = (
         workbook.read_sheets(item, opener(), context)
         if item.key.endswith(".xlsx")
-        else read_table(item, opener(), KNOWN, limit_bytes=context.record_mib << 20)
+        else read_table(item, opener(), KNOWN, limit_bytes=context.record_mib << 20, unpacked_mib=context.unpacked_mib)
     )
-    for batch in batches:
-        yield table.decode(batch)
+    try:
+        for batch in batches:
+            yield table.decode(batch)
+    except FormatError:
+        # What was whole before the damage counts, the day under way too.
+        yield table.finish()
+        raise
     yield table.finish()
 
 
@@ -109,6 +115,9 @@ class _Table:
             if name != column and name not in rename.values():
                 rename[column] = name
         frame = batch.frame
+        if "DateTime" in frame.columns and is_columnar(self.item.key):
+            # Typed, Airbyte writes a wall-clock time as if it were UTC; this column is station-local.
+            frame = frame.with_columns(pl.col("DateTime").str.strip_suffix("Z"))
         clash = [name for name in rename.values() if name in frame.columns]
         # A known column that no row fills gives way to the one that is written a little differently.
         frame = frame.drop(name for name in clash if frame.get_column(name).null_count() == frame.height)

@@ -26,8 +26,9 @@ Mode = Literal["full_refresh", "incremental", "reset"]
 class Manifest:
     """One complete write to a stream.
 
-    `extracted_at`: epoch milliseconds, as in the keys of `objects`. `digest`: SHA-256 of the records' lines. `state`:
-    what the source said at its end, for the next incremental sync. A reset has no objects and no state.
+    `extracted_at`: epoch milliseconds, as in the keys of `objects`. `digest`: SHA-256 of the records' lines. `flat`:
+    whether their fields stand in the place of `_airbyte_data`. `state`: what the source said at its end, for the next
+    incremental sync. A reset has no objects and no state.
     """
 
     generation_id: int
@@ -39,6 +40,7 @@ class Manifest:
     digest: str = ""
     objects: tuple[str, ...] = ()
     state: dict[str, Any] | None = field(default=None, hash=False)
+    flat: bool = False
 
     def create(self, zone: LandingZone, stream: str, instant: datetime) -> bool:
         """Write it; False where another sync has taken the instant."""
@@ -50,6 +52,7 @@ class Manifest:
             "synced_at": iso(instant),
             "records": self.records,
             "extension": self.extension,
+            "flat": self.flat,
             "digest": self.digest,
             "objects": list(self.objects),
             "state": self.state,
@@ -75,6 +78,7 @@ def newest_manifest(zone: LandingZone, stream: str) -> Manifest | None:
             digest=body["digest"],
             objects=tuple(body["objects"]),
             state=body.get("state"),
+            flat=body.get("flat", False),
         )
     except (orjson.JSONDecodeError, KeyError, TypeError) as error:
         raise FormatError(

@@ -13,13 +13,11 @@ from typing import Any, Final
 import orjson
 
 from barograph.errors import LandingError
+from barograph.landing.flatten import csv_fields, csv_header, json_fields
 from barograph.model import epoch_ms
 
 PART_BYTES: Final = 64 * 1024 * 1024
 SPOOL_BYTES: Final = 16 * 1024 * 1024
-CSV_HEADER: Final = (
-    b'"_airbyte_raw_id","_airbyte_extracted_at","_airbyte_meta","_airbyte_generation_id","_airbyte_data"\r\n'
-)
 # JSON numbers above 2**53 lose digits in most readers, and a float that large is not "an integer by accident".
 _EXACT: Final = float(2**53)
 
@@ -94,44 +92,47 @@ def integral(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What is the same for every record of a batch: its instant, generation, sync, and the objects' extension."""
+    """What is the same for every record of a batch: its instant, generation, sync, and the objects' form."""
 
     instant: datetime
     generation: int
     sync_id: int
     extension: str
+    columns: tuple[str, ...] = ()
+    flat: bool = False
 
     def parts(self, lines: Iterable[bytes]) -> Iterator[bytes]:
-        """The bodies of the batch's objects; a batch without records has none, as with Airbyte."""
-        millis, csv = epoch_ms(self.instant), self.extension.startswith("csv")
+        """The bodies of the batch's objects; a batch without records has none, as with Airbyte.
+
+        Where it is `flat`, `columns` are those of a CSV.
+        """
+        header = b""
+        if self.extension.startswith("csv"):
+            header = csv_header(self.columns if self.flat else ("_airbyte_data",))
+        make = self._csv_row if header else self._json_row
+        millis = epoch_ms(self.instant)
         meta = orjson.dumps({"sync_id": self.sync_id, "changes": []})
         rows, size = [], 0
         for data in lines:
-            raw_id = _uuid7(millis)
-            if csv:
-                row = b'"%s",%d,"%s",%d,"%s"\r\n' % (
-                    raw_id,
-                    millis,
-                    meta.replace(b'"', b'""'),
-                    self.generation,
-                    data.replace(b'"', b'""'),
-                )
-            else:
-                row = (
-                    b'{"_airbyte_raw_id":"%s","_airbyte_extracted_at":%d,"_airbyte_meta":%s,'
-                    b'"_airbyte_generation_id":%d,"_airbyte_data":%s}\n' % (raw_id, millis, meta, self.generation, data)
-                )
+            row = make(_uuid7(millis), millis, meta, data)
             rows.append(row)
             size += len(row)
             if size >= PART_BYTES:
-                yield _body(rows, csv=csv)
+                yield b"".join((header, *rows))
                 rows, size = [], 0
         if rows:
-            yield _body(rows, csv=csv)
+            yield b"".join((header, *rows))
 
+    def _csv_row(self, raw_id: bytes, millis: int, meta: bytes, data: bytes) -> bytes:
+        fields = csv_fields(data, self.columns) if self.flat else b',"%s"' % data.replace(b'"', b'""')
+        return b'"%s",%d,"%s",%d%s\r\n' % (raw_id, millis, meta.replace(b'"', b'""'), self.generation, fields)
 
-def _body(rows: list[bytes], *, csv: bool) -> bytes:
-    return b"".join([CSV_HEADER, *rows] if csv else rows)
+    def _json_row(self, raw_id: bytes, millis: int, meta: bytes, data: bytes) -> bytes:
+        fields = json_fields(data) if self.flat else b',"_airbyte_data":%s}' % data
+        return (
+            b'{"_airbyte_raw_id":"%s","_airbyte_extracted_at":%d,"_airbyte_meta":%s,"_airbyte_generation_id":%d%s\n'
+            % (raw_id, millis, meta, self.generation, fields)
+        )
 
 
 def _uuid7(millis: int) -> bytes:

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import gzip
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from barograph.errors import LandingError
+from barograph.landing.flatten import columns_of
 from barograph.landing.layout import object_key
 from barograph.landing.manifest import Manifest, Mode, newest_manifest
 from barograph.landing.spool import Envelope, Mark, Spool
@@ -53,9 +54,15 @@ def land(
     started: datetime,
     format: str = "jsonl",  # noqa: A002 - the setting's name
     compression: str = "none",
+    flatten: str = "none",
+    columns: Sequence[str] = (),
 ) -> Landed:
     """Land a full refresh of `stream`, unless the newest complete generation holds the same records already."""
-    with closing(StreamWriter(zone, stream, started=started, format=format, compression=compression)) as writer:
+    with closing(
+        StreamWriter(
+            zone, stream, started=started, format=format, compression=compression, flatten=flatten, columns=columns
+        )
+    ) as writer:
         for record in records:
             writer.add(record)
         return writer.finish()
@@ -69,6 +76,9 @@ class StreamWriter:
     checkpoint lands at once where enough has come together, else with a later one or at `finish`. `settle` ends a sync
     that broke off: what lies before the last checkpoint is landed, the rest is dropped.
 
+    `flatten` is "root" where a record's fields stand in the place of `_airbyte_data`; `columns`, which may be set until
+    the first landing, are the properties of the stream's catalog in their order, for a flattened CSV.
+
     Every method raises LandingError; `add` also where the temporary folder is full.
     """
 
@@ -80,9 +90,13 @@ class StreamWriter:
         started: datetime,
         format: str = "jsonl",  # noqa: A002 - the setting's name
         compression: str = "none",
+        flatten: str = "none",
+        columns: Sequence[str] = (),
     ) -> None:
         self._zone, self._stream, self._started = zone, stream, started
         self._extension = format + (".gz" if compression == "gzip" else "")
+        self._flat = flatten == "root"
+        self.columns = tuple(columns)
         self._last = newest_manifest(zone, stream)
         self._sync_id = 1 if self._last is None else self._last.sync_id + 1
         self._spool = Spool()
@@ -163,15 +177,18 @@ class StreamWriter:
 
     def _stands(self, last: Manifest, mark: Mark) -> bool:
         """Whether the newest manifest holds these very records, and its objects still stand."""
-        same = (last.digest, last.records, last.extension) == (mark.digest, mark.count, self._extension)
+        form = (self._extension, self._flat)
+        same = (last.digest, last.records, last.extension, last.flat) == (mark.digest, mark.count, *form)
         # An operator may have removed one.
         return same and set(last.objects) <= set(self._zone.keys(_folder(self._zone, self._stream)))
 
     def _land(self, mark: Mark, generation: int, mode: Mode, state: dict[str, Any] | None) -> Landed:
         last_ms = None if self._last is None else self._last.extracted_at
+        tabular = self._flat and self._extension.startswith("csv")
+        columns = columns_of(self._spool.lines(), self.columns) if tabular else ()
         for _ in range(_CLASHES):
             instant = _free_instant(self._zone, self._stream, self._started, last_ms)
-            envelope = Envelope(instant, generation, self._sync_id, self._extension)
+            envelope = Envelope(instant, generation, self._sync_id, self._extension, columns, self._flat)
             written = _write(self._zone, self._stream, self._spool.lines(), envelope)
             if written is not None:
                 break
@@ -179,8 +196,9 @@ class StreamWriter:
             raise _crowded(self._stream)
         keys, size = written
         made = Manifest(
-            generation, epoch_ms(instant), self._sync_id, mode, mark.count, self._extension, mark.digest, keys, state
-        )
+            generation, epoch_ms(instant), self._sync_id, mode, mark.count, self._extension, mark.digest, keys, state,
+            self._flat,
+        )  # fmt: skip
         self._last = made
         made.create(self._zone, self._stream, instant)
         return Landed(True, generation, keys, mark.count, size)

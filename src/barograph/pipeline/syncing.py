@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from barograph.errors import BarographError, SyncStopped
 from barograph.landing import Landed, StreamWriter
-from barograph.messages import Log, Record, State
+from barograph.messages import Columns, Log, Record, State
 from barograph.model import SyncReport, utc_now
 from barograph.sources import Access, ReadRequest, open_source
 
@@ -91,6 +91,7 @@ class _Sync:
                         started=self.started,
                         format=connection.format,
                         compression=connection.compression,
+                        flatten=connection.flatten,
                     )
                 )
             )
@@ -105,6 +106,8 @@ class _Sync:
                 self.writers[message.stream].add(message.data)
             elif isinstance(message, State):
                 self.writers[message.stream].checkpoint(message.data)
+            elif isinstance(message, Columns):
+                self.writers[message.stream].columns = message.names
             else:
                 self._tell(message)
             if self.request.stop.is_set():
