@@ -171,13 +171,15 @@ def test_a_row_of_the_future_hides_nothing(make: Make) -> None:
     assert ("07015", "2024-10-09T06:00:00Z") in KIND.rows([row for row in site.landed() if "validity_time" in row])
 
 
-def test_a_quote_that_does_not_close(make: Make) -> None:
+@pytest.mark.parametrize("more", [1, 9000])
+def test_a_quote_that_does_not_close(make: Make, more: int) -> None:
     """It would swallow the rest of the file: the file is refused, by its line."""
     site, server = make()
-    body = 'numer_sta;date;t;u;ff\n07015;"20241008000000;1;2;3\n' + "07015;20241008030000;1;2;3\n" * 9000
+    row = "07015;20241008030000;1;2;3\n"
+    body = f'numer_sta;date;t;u;ff\n{row}07015;"20241008000000;1;2;3\n' + row * more
     server.trouble.append(Reply(body.encode()))
     report = site.night(FIRST)
-    assert "is a damaged table: field larger than field limit" in str(report.connections[0].error)
+    assert "is a damaged table: a quote that does not close, in line 3" in str(report.connections[0].error)
     assert site.landed() == []
 
 
