@@ -98,6 +98,8 @@ def test_a_new_year_without_a_file(make: Make) -> None:
     server.missing = frozenset({2025})
     assert site.night(utc(2025, 1, 2)).status == "done"
     assert "info there is no file of 2025 yet" in site.logs()
+    report = site.night(utc(2025, 1, 2), span=Span(utc(2024, 12, 31), utc(2025, 1, 2)))
+    assert (report.status, report.connections[0].records) == ("done", 16)
     server.missing = frozenset({2024})
     report = site.night(utc(2025, 1, 3))
     assert "check the connection's url and start" in str(report.connections[0].error)
