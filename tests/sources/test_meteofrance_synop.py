@@ -98,6 +98,8 @@ def test_a_new_year_without_a_file(make: Make) -> None:
     server.missing = frozenset({2025})
     assert site.night(utc(2025, 1, 2)).status == "done"
     assert "info there is no file of 2025 yet" in site.logs()
+    report = site.night(utc(2025, 1, 2), span=Span(utc(2024, 12, 31), utc(2025, 1, 2)))
+    assert (report.status, report.connections[0].records) == ("done", 16)
     server.missing = frozenset({2024})
     report = site.night(utc(2025, 1, 3))
     assert "check the connection's url and start" in str(report.connections[0].error)
@@ -171,13 +173,15 @@ def test_a_row_of_the_future_hides_nothing(make: Make) -> None:
     assert ("07015", "2024-10-09T06:00:00Z") in KIND.rows([row for row in site.landed() if "validity_time" in row])
 
 
-def test_a_quote_that_does_not_close(make: Make) -> None:
+@pytest.mark.parametrize("more", [1, 9000])
+def test_a_quote_that_does_not_close(make: Make, more: int) -> None:
     """It would swallow the rest of the file: the file is refused, by its line."""
     site, server = make()
-    body = 'numer_sta;date;t;u;ff\n07015;"20241008000000;1;2;3\n' + "07015;20241008030000;1;2;3\n" * 9000
+    row = "07015;20241008030000;1;2;3\n"
+    body = f'numer_sta;date;t;u;ff\n{row}07015;"20241008000000;1;2;3\n' + row * more
     server.trouble.append(Reply(body.encode()))
     report = site.night(FIRST)
-    assert "is a damaged table: field larger than field limit" in str(report.connections[0].error)
+    assert "is a damaged table: a quote that does not close, in line 3" in str(report.connections[0].error)
     assert site.landed() == []
 
 

@@ -70,12 +70,21 @@ def rows(
     Raises FormatError where the text is no such table: a quote that does not close.
     """
     reader = csv.reader(text, delimiter=delimiter)
+    before = 0
     try:
         for cells in reader:
+            # None of these tables has a cell of several lines.
+            if reader.line_num > before + 1:
+                raise _unclosed(before, where)
+            before = reader.line_num
             if cells and keep(cells):
                 yield {name: cell for name, cell in zip(header, cells, strict=False) if cell}
-    except csv.Error as error:
-        # Lines are counted behind the header.
-        raise FormatError(
-            f"is a damaged table: {error}, before line {reader.line_num + 2:,}", where=where, hint="sync again"
-        ) from error
+    except csv.Error:
+        raise _unclosed(before, where) from None
+
+
+def _unclosed(before: int, where: str) -> FormatError:
+    # Lines are counted behind the header.
+    return FormatError(
+        f"is a damaged table: a quote that does not close, in line {before + 2:,}", where=where, hint="sync again"
+    )

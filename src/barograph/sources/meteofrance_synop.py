@@ -88,10 +88,7 @@ class MeteofranceSynop:
             if fetched.status == NOT_MODIFIED:
                 return
             if fetched.status == _GONE:
-                if year < now.year or now - datetime(year, 1, 1, tzinfo=UTC) > _TOLERANCE:
-                    hint = "check the connection's url and start: it must be the folder of synop_YEAR.csv.gz"
-                    raise client.refused("answered 404 Not Found", url, hint)
-                yield Log("info", f"there is no file of {year} yet")
+                yield self._missing(client, year, now)
                 return
             newest: dict[str, str] = dict(entry.get("newest", {}))
             start = datetime.combine(self._options["start"], datetime.min.time(), UTC)
@@ -107,6 +104,13 @@ class MeteofranceSynop:
             entry["etag"] = fetched.etag
             entry["modified"] = None if fetched.last_modified is None else iso(fetched.last_modified)
 
+    def _missing(self, client: Client, year: int, now: datetime) -> Log:
+        """What to say of a year without a file. Raises SourceRefused where there should be one."""
+        if year < now.year or now - datetime(year, 1, 1, tzinfo=UTC) > _TOLERANCE:
+            hint = "check the connection's url and start: it must be the folder of synop_YEAR.csv.gz"
+            raise client.refused("answered 404 Not Found", self._url(year), hint)
+        return Log("info", f"there is no file of {year} yet")
+
     def _backfill(self, client: Client, span: Span, state: dict[str, Any], now: datetime) -> Messages:
         """Every row of a span; whole years are the steps."""
         wanted = named(span, now)
@@ -119,7 +123,10 @@ class MeteofranceSynop:
             if year in kept["years"]:
                 continue
             url = self._url(year)
-            with client.get(url) as fetched:
+            with client.get(url, also=frozenset({_GONE})) as fetched:
+                if fetched.status == _GONE:
+                    yield self._missing(client, year, now)
+                    continue
                 for _, at, row in self._rows(fetched, client, url):
                     if at is None or span.start <= at < span.end:
                         yield Record(row)
