@@ -44,6 +44,12 @@ So the store works while the next piece is decoded. A year of five stations take
 replica set, against 3.1 and 5.2-8.1 s when each object is decoded to its end first.
 """
 
+HELD_ROWS: Final = 150_000
+"""Rows of days that may go on, which are held back: half a day of 1,000 stations at 5 minutes.
+
+A table of many stations in the order of time would otherwise have each of its days merged at every flush.
+"""
+
 ATTEMPTS: Final = 20
 """How often a day is merged anew when other writers keep winning the race for its revision."""
 
@@ -161,8 +167,8 @@ class _Work:
     def _flush(self, *, everything: bool) -> None:
         """Merge what was decoded.
 
-        Each station's last day is held back until the object ends, so that a day is merged once, unless so many
-        stations are under way that holding them would not be bounded.
+        Each station's last day is held back until it is over, or the object ends, so that a day is merged once, unless
+        so many stations are under way that holding them would not be bounded.
         """
         if not self._frames:
             return
@@ -171,7 +177,7 @@ class _Work:
         if not everything:
             day = pl.col("utc_time").dt.date()
             held = frame.select((day == day.max().over("station_id")).alias("held")).to_series()
-            if held.sum() <= self.shared.batch_rows // 2:
+            if held.sum() <= HELD_ROWS:
                 self._frames, self._rows = [frame.filter(held)], 0
                 frame = frame.filter(~held)
         self._note_span(frame)
