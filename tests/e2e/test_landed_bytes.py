@@ -13,9 +13,10 @@ import pytest
 
 from barograph.config import load
 from barograph.landing import land, open_landing
-from barograph.messages import Record
+from barograph.messages import Columns, Record
 from barograph.model import utc_now
-from barograph.sources import Access, ReadRequest, open_source
+from barograph.sources import Access, Messages, ReadRequest, open_source
+from barograph.sources.infoclimat import Infoclimat
 from tests.e2e.airbyte import destination, masked
 from tests.e2e.scenario import Place, Scene
 from tests.support.real import REAL, requires_real
@@ -125,3 +126,17 @@ def test_what_a_catalog_does_not_know_is_not_lost() -> None:
     landed = land(zone, "s", [{"x": 1, "b": 2}], started=utc_now(), format="csv", flatten="root", columns=("a", "b"))
     header = zone.read(landed.objects[0]).split(b"\r\n")[0]
     assert header.endswith(b'"_airbyte_generation_id","a","b","x"')
+
+
+def test_a_source_may_tell_its_catalog(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A source that says its columns first, as one with a catalog can, has them in that order in a flattened CSV."""
+
+    def read(self: Infoclimat, request: ReadRequest) -> Messages:
+        yield Columns(("b", "never", "a"))
+        yield Record({"a": 1.0, "b": "x"})
+
+    monkeypatch.setattr(Infoclimat, "read", read)
+    reconfigured(scene.place.config, scene.place.config, "csv", "none", "root")
+    assert scene.place.sync().status == "done"
+    data = masked(scene.landed("infoclimat").read_bytes(), "csv")
+    assert data == destination([{"a": 1, "b": "x"}], "csv", flat=True, catalog=["b", "never", "a"])
