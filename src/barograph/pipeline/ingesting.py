@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -49,6 +50,9 @@ HELD_ROWS: Final = 150_000
 
 A table of many stations in the order of time would otherwise have each of its days merged at every flush.
 """
+
+DAYS_AT_ONCE: Final = 250
+"""Station-days that are loaded, merged and saved together."""
 
 ATTEMPTS: Final = 20
 """How often a day is merged anew when other writers keep winning the race for its revision."""
@@ -183,11 +187,12 @@ class _Work:
         self._note_span(frame)
         later = self._later(frame)
         days = split_days(frame)
-        for merged in save_merged(self.shared.store, self.item.stream, days, later):
-            self.counts += merged.counts
-            self._reject(merged.rejections)
-            for note in merged.notes:
-                self.shared.journal.note(note, self.item.etag)
+        for keys in batched(days, DAYS_AT_ONCE):
+            for merged in save_merged(self.shared.store, self.item.stream, {key: days[key] for key in keys}, later):
+                self.counts += merged.counts
+                self._reject(merged.rejections)
+                for note in merged.notes:
+                    self.shared.journal.note(note, self.item.etag)
         self.shared.touched.update(key.station_id for key in days)
 
     def _note_span(self, frame: pl.DataFrame) -> None:
@@ -234,6 +239,13 @@ class _Work:
             if found
             else {}
         )
+
+
+def batched(keys: Iterable[DayKey], size: int) -> Iterator[list[DayKey]]:
+    """The keys, so many at a time (itertools has it from Python 3.12 on)."""
+    left = iter(keys)
+    while part := list(islice(left, size)):
+        yield part
 
 
 def overlaps(span: tuple[datetime, datetime] | None, other: Coverage) -> bool:
