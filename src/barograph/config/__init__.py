@@ -7,14 +7,15 @@ password comes from BAROGRAPH_STORE or from the file that `store.url_file` names
 """
 
 from barograph.config.connections import is_timezone
-from barograph.config.kinds import SOURCE_KINDS, SourceKind, kind_of
-from barograph.config.load import data_folder, debug, load, mongod
+from barograph.config.kinds import LANDED_ONLY, SOURCE_KINDS, SourceKind, kind_of
+from barograph.config.load import child_environment, data_folder, debug, load, mongod
 from barograph.config.settings import Connection, Limits, Retention, Settings
 from barograph.config.tables import ENVIRONMENT, FORMATS, MIB, TABLES, Option, Secret
 
 __all__ = [
     "ENVIRONMENT",
     "FORMATS",
+    "LANDED_ONLY",
     "MIB",
     "SOURCE_KINDS",
     "TABLES",
@@ -25,6 +26,7 @@ __all__ = [
     "Secret",
     "Settings",
     "SourceKind",
+    "child_environment",
     "data_folder",
     "debug",
     "is_timezone",

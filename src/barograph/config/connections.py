@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from barograph.config.checker import Checker, local_path
-from barograph.config.kinds import SourceKind, kind_of
+from barograph.config.kinds import LANDED_ONLY, SOURCE_KINDS, SYNC_MODES, SourceKind, kind_of
 from barograph.config.secrets import references
 from barograph.config.settings import Connection
 from barograph.config.tables import FORMATS, TABLES
 from barograph.errors import ConfigError
 from barograph.model import Station
+
+LOCAL: Final = "local:"
+"""Before a path in the settings of a connector, which would look for a relative one in a folder of its own."""
 
 
 def make_connections(
@@ -53,6 +57,7 @@ def _make(name: str, table: Mapping[str, Any], where: str, checker: Checker, env
     common = {key: value for key, value in table.items() if key in TABLES["connections"]}
     options = {key: option.default for key, option in kind.options.items() if option.default is not None}
     options |= {key: value for key, value in table.items() if key in kind.options}
+    options |= {key: _local(options[key], checker.base) for key in kind.paths if key in options}
     named = set(references((url, options)))
     return Connection(
         **{
@@ -64,6 +69,25 @@ def _make(name: str, table: Mapping[str, Any], where: str, checker: Checker, env
             "environ": {key: environ[key] for key in sorted(named) if key in environ},
         }
     )
+
+
+def _local(value: Any, base: Path) -> Any:
+    """An option that names files, with the relative ones made absolute against the folder of the configuration."""
+    if isinstance(value, str):
+        return local_path(value, base) if "/" in value else value
+    if isinstance(value, Mapping):
+        return {key: _local_texts(item, base) for key, item in value.items()}
+    return value
+
+
+def _local_texts(value: Any, base: Path) -> Any:
+    if isinstance(value, str):
+        return local_path(value.removeprefix(LOCAL), base) if value.startswith(LOCAL) else value
+    if isinstance(value, Mapping):
+        return {key: _local_texts(item, base) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_local_texts(item, base) for item in value]
+    return value
 
 
 def _check_stations(stations: Mapping[str, Station], checker: Checker) -> None:
@@ -88,8 +112,27 @@ def _check(connection: Connection, kind: SourceKind, stations: Mapping[str, Stat
     for folder in connection.folders:
         if not re.fullmatch(r"[\w.-]+", folder) or folder.startswith((".", "_")):
             raise ConfigError(f"stream {folder!r} is not a folder name", where=where)
+    if connection.source == "airbyte":
+        kind = _check_airbyte(connection, where)
     if kind.station:
         _check_station(connection, stations, where)
+
+
+def _check_airbyte(connection: Connection, where: str) -> SourceKind:
+    """The kind whose records the connector gives, by the connection's `decoder`."""
+    mode = connection.options.get("sync_mode")
+    if mode is not None and mode not in SYNC_MODES:
+        raise ConfigError(f"sync_mode = {mode!r} is not known", where=where, hint=f"one of {', '.join(SYNC_MODES)}")
+    if connection.decoder == LANDED_ONLY:
+        return SourceKind("")
+    kinds = {name: kind for name, kind in SOURCE_KINDS.items() if name != connection.source}
+    if connection.decoder not in kinds:
+        raise ConfigError(
+            f"decoder = {connection.decoder!r} is not known",
+            where=where,
+            hint=f"one of {', '.join(kinds)}, or {LANDED_ONLY}",
+        )
+    return kinds[connection.decoder]
 
 
 def _check_station(connection: Connection, stations: Mapping[str, Station], where: str) -> None:

@@ -6,7 +6,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from barograph.config.checker import Checker, local_path
@@ -15,6 +15,12 @@ from barograph.config.settings import Limits, Retention, Settings
 from barograph.config.tables import TABLES
 from barograph.errors import ConfigError
 from barograph.model import Station
+
+_SHOWN: Final = frozenset({
+    "PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME",
+    "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+})  # fmt: skip
 
 
 def load(
@@ -73,6 +79,16 @@ def mongod(environ: Mapping[str, str] | None = None) -> str | None:
     """The mongod that BAROGRAPH_MONGOD names, if it does."""
     env = os.environ if environ is None else environ
     return env.get("BAROGRAPH_MONGOD") or None
+
+
+def child_environment(*, installing: bool = False, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What a foreign program may see of the environment: the machine, the language, proxies, certificates, no secret.
+
+    `installing`: what pip listens to as well.
+    """
+    env = os.environ if environ is None else environ
+    prefixes = ("LC_", "PIP_", "UV_") if installing else ("LC_",)
+    return {name: value for name, value in env.items() if name.upper() in _SHOWN or name.startswith(prefixes)}
 
 
 def debug(environ: Mapping[str, str] | None = None) -> bool:

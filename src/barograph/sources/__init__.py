@@ -17,6 +17,7 @@ __all__ = ["SOURCES", "Access", "Messages", "ReadRequest", "Source", "open_sourc
 SOURCES: Final[dict[str, str]] = {
     "wunderground-table": "wunderground_table:WundergroundTable",
     "infoclimat": "infoclimat:Infoclimat",
+    "airbyte": "airbyte.source:AirbyteSource",
 }
 """Kind -> its module here and its class; imported when a connection of the kind is opened."""
 
