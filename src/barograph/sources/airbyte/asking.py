@@ -16,6 +16,7 @@ from barograph.sources.airbyte.lines import TooLong
 from barograph.sources.airbyte.masks import Masks
 from barograph.sources.airbyte.process import ConnectorProcess, Patience
 from barograph.sources.airbyte.protocol import Damaged, ErrorLine, Line, LogLine, OtherLine, parse_line
+from barograph.sources.airbyte.specification import plain_secrets
 from barograph.sources.airbyte.telling import Telling
 from barograph.sources.base import Access
 
@@ -129,7 +130,9 @@ def check(connection: Connection, access: Access) -> Checked:
     """Let a connection's connector try its configuration. Raises SourceError where it cannot even say no."""
     connector = Connector(connection, access)
     logs: list[Log] = []
-    plain = tuple(plain_secrets(connection, spec(connector.name, connector.executable, connector.lock, access)))
+    plain = plain_secrets(
+        connection.options.get("config") or {}, spec(connector.name, connector.executable, connector.lock, access)
+    )
     with held(connector.lock):
         telling = Telling(connector.name, connector.masks)
         for said in connector.ask("check", patience_of(connection), telling):
@@ -164,27 +167,6 @@ def streams_of(said: OtherLine, where: str) -> list[Any]:
 def patience_of(connection: Connection) -> Patience:
     """How long a connection waits for a connector's single answers."""
     return Patience(float(connection.options.get("idle_timeout", 600.0)))
-
-
-def plain_secrets(connection: Connection, specification: Mapping[str, Any]) -> Iterator[str]:
-    """The settings that the connector calls secret and that stand in the configuration as plain text."""
-    schema = specification.get("connectionSpecification") or {}
-    yield from sorted(set(_plain(connection.options.get("config") or {}, schema, "config")))
-
-
-def _plain(value: Any, schema: Any, path: str) -> Iterator[str]:
-    if not isinstance(schema, dict):
-        return
-    for choice in (*schema.get("oneOf", ()), *schema.get("anyOf", ()), *schema.get("allOf", ())):
-        yield from _plain(value, choice, path)
-    if schema.get("airbyte_secret") and isinstance(value, str) and "${" not in value and value:
-        yield path
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _plain(item, (schema.get("properties") or {}).get(key), f"{path}.{key}")
-    if isinstance(value, list):
-        for item in value:
-            yield from _plain(item, schema.get("items"), path)
 
 
 def require_airbyte(connection: Connection) -> None:

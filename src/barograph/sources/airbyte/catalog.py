@@ -20,11 +20,20 @@ class StreamRead:
     ours: str
     sync_mode: str
     stream: Mapping[str, Any] = field(hash=False)
+    keys: tuple[str, ...] = ()
 
     @property
     def incremental(self) -> bool:
         """Whether its states are kept."""
         return self.sync_mode == "incremental"
+
+    def ordered(self, data: dict[str, Any]) -> dict[str, Any]:
+        """A record with its keys in the schema's order; some connectors give them in another one each time.
+
+        Without this every sync of an unchanged file would be news.
+        """
+        known = {key: data[key] for key in self.keys if key in data}
+        return known if len(known) == len(data) else known | data
 
     def configured(self) -> dict[str, Any]:
         """Its entry in the configured catalogue."""
@@ -76,7 +85,8 @@ def _read(connection: Connection, stream: Mapping[str, Any], ours: str, where: s
             where=where,
             hint=f"it can be read as {', '.join(supported)}; leave sync_mode out, or make a connection for it alone",
         )
-    return StreamRead(stream["name"], ours, mode, stream)
+    keys = tuple((stream.get("json_schema") or {}).get("properties") or ())
+    return StreamRead(stream["name"], ours, mode, stream, keys)
 
 
 def _list(found: Mapping[str, Any]) -> str:

@@ -86,7 +86,7 @@ class Reading:
         stream = self._stream(line.stream, said)
         self._records[stream.name] += 1
         self._since_state[stream.name] += 1
-        return Record(line.data, stream.ours)
+        return Record(stream.ordered(line.data), stream.ours)
 
     def _state(self, line: StateLine, said: Said) -> Iterator[Message]:
         if line.stream is None and len(self._streams) > 1:
