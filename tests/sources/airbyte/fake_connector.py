@@ -1,3 +1,4 @@
+# ruff: noqa: T201 - a connector speaks on stdout
 """A connector that behaves as its configuration asks, well or badly; it needs nothing but Python.
 
 `mode` of the configuration names a function below. Every process writes its id into the file that `pids` names.
@@ -17,7 +18,7 @@ from typing import Any
 LONG = 600
 """Seconds that a process which hangs would live if nobody ended it."""
 
-STREAMS = [
+STREAMS: list[dict[str, Any]] = [
     {"name": "users", "json_schema": {"properties": {"id": {}, "v": {}}},
      "supported_sync_modes": ["full_refresh", "incremental"], "source_defined_cursor": True},
     {"name": "days", "json_schema": {"properties": {"id": {}}}, "supported_sync_modes": ["full_refresh"]},
@@ -47,7 +48,9 @@ def state(at: int, count: int | None = None, stream: str = "users") -> None:
 def status(what: str, *streams: str) -> None:
     for stream in streams:
         descriptor = {"name": stream, "namespace": None}
-        say("TRACE", trace={"type": "STREAM_STATUS", "stream_status": {"stream_descriptor": descriptor, "status": what}})
+        say(
+            "TRACE", trace={"type": "STREAM_STATUS", "stream_status": {"stream_descriptor": descriptor, "status": what}}
+        )
 
 
 def trace_error(message: str, failure_type: str) -> None:
@@ -67,23 +70,26 @@ class Fake:
         status("STARTED", *self.names)
         status("RUNNING", *self.names)
         if "users" in self.names:
+            since = 0
             for number in range(self.at + 1, self.until + 1):
                 record(number)
+                since += 1
                 if number % 2 == 0:
-                    state(number, min(2, number - self.at))
-            state(max(self.until, self.at), self.until % 2)
+                    state(number, since)
+                    since = 0
+            state(max(self.until, self.at), since)
         if "days" in self.names:
             record(100, "days")
             state(1, 1, "days")
         status("COMPLETE", *self.names)
 
     def slow(self) -> None:
-        """As `good`, but something happens to it behind the third record."""
+        """A state for each record but the last, behind which it hangs."""
         status("STARTED", *self.names)
-        record(self.at + 1)
-        record(self.at + 2)
-        state(self.at + 2, 2)
-        record(self.at + 3)
+        for number in range(self.at + 1, self.until):
+            record(number)
+            state(number, 1)
+        record(self.until)
         self.note("slow")
         time.sleep(LONG)
 

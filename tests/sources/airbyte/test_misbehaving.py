@@ -12,8 +12,8 @@ import pytest
 
 from barograph.landing import write as write_module
 from barograph.pipeline import sync
-from barograph.pipeline.syncing import SyncRequest, sync_connection
 from barograph.pipeline.journal import Journal
+from barograph.pipeline.syncing import SyncRequest, sync_connection
 from barograph.sources import Access
 from barograph.store.base import LogQuery
 from tests.sources.airbyte.lab import SECRET, Lab, eventually
@@ -192,11 +192,11 @@ def test_python_only_json_is_repaired(lab: Lab) -> None:
 def test_a_stop_ends_the_connector_at_once(lab: Lab) -> None:
     """Asked to stop in mid-sync, also while nothing is said; what a state covers is kept."""
     stop = Event()
-    connection = lab.connection("slow")
+    connection = lab.connection("slow", until=3)
     journal = Journal(lab.job.store, "r")
 
     def ask() -> None:
-        eventually(lambda: (lab.folder / "pidsslow").exists())
+        eventually((lab.folder / "pidsslow").exists)
         time.sleep(0.3)
         stop.set()
 
@@ -222,5 +222,3 @@ def test_an_error_of_ours_ends_the_connector(lab: Lab, monkeypatch: pytest.Monke
         sync(replace(lab.job, settings=settings))
     assert lab.pids() != []
     assert lab.left() == []
-
-
