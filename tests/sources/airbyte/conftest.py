@@ -9,6 +9,7 @@ import pytest
 
 from barograph.sources.airbyte import process
 from tests.sources.airbyte.lab import Lab, opened_lab
+from tests.sources.airbyte.real import installed
 
 
 @pytest.fixture
@@ -17,3 +18,15 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     monkeypatch.setattr(process, "GRACE", 0.5)
     with opened_lab(tmp_path) as lab:
         yield lab
+
+
+@pytest.fixture(scope="session")
+def source_file() -> Path:
+    """The data folder in which airbyte-source-file is installed."""
+    return installed("source-file==0.5.39")
+
+
+@pytest.fixture(scope="session")
+def source_faker() -> Path:
+    """The data folder in which airbyte-source-faker is installed."""
+    return installed("source-faker==7.2.1")
