@@ -70,7 +70,11 @@ def install(app: App, *, name: str, python: str | None, as_json: bool) -> None:
 @json_option
 @pass_app
 def listing(app: App, *, as_json: bool) -> None:
-    """List the installed connectors, and which connections run each."""
+    """List the installed connectors, and which connections run each.
+
+    Shows the version, the Python of its environment, and when it was installed. A connector that a connection names by
+    the path of its executable is not among them.
+    """
     from barograph.faces.cli import render
     from barograph.sources.airbyte.installed import all_installed, split_name
 
