@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from barograph.decode import DecodeContext
+from barograph.decode import DecodeContext, decode_object
 from barograph.errors import FormatError
 from barograph.formats import lines
+from barograph.landing import open_landing, open_object
 from barograph.variables import COMPASS
 from tests.decode.helpers import FLAT, MILLIS, NAME, TABLE, csv_bytes, decode, dumps, envelope, jsonl, row
 
