@@ -290,6 +290,9 @@ def main() -> None:
         return
     note_pid(config)
     if given.command == "discover":
+        while mode == "babble":
+            print("I am thinking", flush=True)
+            time.sleep(0.1)
         if mode == "undiscovered":
             trace_error("the server is closed", "transient_error")
             sys.exit(1)

@@ -82,6 +82,11 @@ def test_a_connector_that_hangs_is_ended(lab: Lab) -> None:
     assert (lab.ids(), lab.at()) == ([1], 1)
 
 
+def test_a_discover_that_never_answers_is_ended(lab: Lab) -> None:
+    """However much it talks."""
+    failed(lab, "babble", "said nothing for 2 s", options={"idle_timeout": 2.0})
+
+
 def test_a_sync_has_a_time_in_all(lab: Lab) -> None:
     """Whatever the connector says meanwhile."""
     failed(lab, "hang", "was not done after", "raise timeout", options={"timeout": 3.0})

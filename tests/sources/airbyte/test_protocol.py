@@ -75,6 +75,8 @@ def test_no_line_breaks_the_reader(line: bytes) -> None:
         {"type": "RECORD", "record": {"stream": "s"}},
         {"type": "RECORD", "record": {"stream": "s", "data": [1]}},
         {"type": "RECORD"},
+        {"type": "RECORD", "record": {"stream": [], "data": {}}},
+        {"type": "STATE", "state": {"data": {}, "sourceStats": {"recordCount": "many"}}},
         {"type": "STATE", "state": {"type": "STREAM", "stream": {"stream_state": {}}}},
         {"type": "TRACE", "trace": {"type": "ERROR"}},
         {"type": "LOG", "log": "text"},

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from barograph.config import MIB, Connection
 from barograph.errors import ConfigError, FormatError, SourceError
@@ -19,6 +19,9 @@ from barograph.sources.airbyte.protocol import Damaged, ErrorLine, Line, LogLine
 from barograph.sources.airbyte.specification import plain_secrets
 from barograph.sources.airbyte.telling import Telling
 from barograph.sources.base import Access
+
+Answers: TypeAlias = Generator[Log | OtherLine, None, None]
+"""The logs of a command, and at the end its answer; closing it ends the connector."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Connector:
         assert isinstance(found, dict)  # noqa: S101 - the type of the setting
         return found
 
-    def ask(self, command: str, patience: Patience, telling: Telling) -> Iterator[Log | OtherLine]:
+    def ask(self, command: str, patience: Patience, telling: Telling) -> Answers:
         """`check` or `discover`: its logs, and at the end its answer. Raises SourceError."""
         process = self.run((command, "--config", "{config}"), {"config": self.config}, patience)
         yield from answer(process, command, telling, self.masks, self.limits.record_mib, self.where)
@@ -74,7 +77,7 @@ _ANSWERS = {"spec": "SPEC", "check": "CONNECTION_STATUS", "discover": "CATALOG"}
 
 def answer(
     process: ConnectorProcess, command: str, telling: Telling, masks: Masks, record_mib: int, where: str
-) -> Iterator[Log | OtherLine]:
+) -> Answers:
     """The logs of a command that answers once, and at the end the answer."""
     found: OtherLine | None = None
     failure: ErrorLine | None = None
@@ -109,9 +112,11 @@ def _lines(process: ConnectorProcess) -> Iterator[Line]:
             line = parse_line(said.line)
         except Damaged as error:
             raise damaged(str(error), said.number, process.where) from None
-        if line is not None:
+        if line is None:
+            continue
+        if not isinstance(line, LogLine) or line.message:
             process.alive()
-            yield line
+        yield line
 
 
 def spec(name: str, executable: Path, lock: Path | None, access: Access) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def parse_line(line: bytes) -> Line | None:
     kind = body["type"]
     try:
         return _READERS[kind](body) if kind in _READERS else OtherLine(kind, body)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         what = f"lacks {error}" if isinstance(error, KeyError) else "holds something else than the protocol says"
         raise Damaged(f"a {kind} {what}") from error
 
@@ -141,9 +141,17 @@ def _clean(value: Any) -> Any:
     return value
 
 
+def _name(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
 def _record(body: dict[str, Any]) -> Line:
     record = body["record"]
-    return RecordLine(record["stream"], {key: value for key, value in record["data"].items() if value is not None})
+    return RecordLine(
+        _name(record["stream"]), {key: value for key, value in record["data"].items() if value is not None}
+    )
 
 
 def _state(body: dict[str, Any]) -> Line:
@@ -151,7 +159,7 @@ def _state(body: dict[str, Any]) -> Line:
     stats = state.get("sourceStats") or {}
     count = stats.get("recordCount")
     payload = {key: value for key, value in state.items() if key not in ("sourceStats", "destinationStats")}
-    stream = state["stream"]["stream_descriptor"]["name"] if state.get("stream") else None
+    stream = _name(state["stream"]["stream_descriptor"]["name"]) if state.get("stream") else None
     return StateLine(stream, payload, None if count is None else int(count))
 
 
@@ -175,7 +183,7 @@ def _trace(body: dict[str, Any]) -> Line:
         return ErrorLine(text, str(error.get("failure_type") or "system_error"), stream)
     if kind == "STREAM_STATUS":
         status = trace["stream_status"]
-        return StatusLine(status["stream_descriptor"]["name"], str(status["status"]))
+        return StatusLine(_name(status["stream_descriptor"]["name"]), str(status["status"]))
     return LogLine("info", "")
 
 

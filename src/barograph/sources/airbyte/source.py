@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any, ClassVar
 
 from barograph.config import Connection
@@ -52,12 +53,14 @@ class AirbyteSource:
         total = float(self._connection.options.get("timeout", 0.0))
         patience = Patience(patience_of(self._connection).idle, total, request.sleep)
         streams: list[StreamRead] = []
-        for said in connector.ask("discover", patience, telling):
-            if isinstance(said, OtherLine):
-                found = streams_of(said, connector.where)
-                streams = chosen_streams(self._connection, found, connector.where)
-            else:
-                yield said
+        # Closed here, whatever happens to the messages: the connector ends with it.
+        with closing(connector.ask("discover", patience, telling)) as answers:
+            for said in answers:
+                if isinstance(said, OtherLine):
+                    found = streams_of(said, connector.where)
+                    streams = chosen_streams(self._connection, found, connector.where)
+                else:
+                    yield said
         left = max(total - (time.monotonic() - began), 0.001) if total else 0.0
         patience = Patience(patience.idle, left, request.sleep)
         arguments, files = _read_command(connector, streams, request)
