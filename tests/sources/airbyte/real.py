@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -29,3 +30,10 @@ def installed(connector: str) -> Path:
         pytest.skip(f"{connector} cannot be installed: no package registry answers")
     assert done.returncode == 0, done.stderr
     return CACHE
+
+
+def version_of(data_dir: Path, name: str) -> str | None:
+    """Which version of a connector `barograph connector list` shows."""
+    command = [*MAIN, "--data-dir", str(data_dir), "connector", "list", "--json"]
+    listed = json.loads(subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout)
+    return next((one["version"] for one in listed if one["name"] == name), None)

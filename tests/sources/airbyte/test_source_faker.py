@@ -13,7 +13,7 @@ import pytest
 
 from barograph.landing import open_landing, open_object
 from barograph.landing.manifest import newest_manifest
-from tests.sources.airbyte.real import MAIN
+from tests.sources.airbyte.real import MAIN, version_of
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -80,6 +80,11 @@ class Faker:
             return None
         offset: int = manifest.state["stream"]["stream_state"]["loop_offset"]
         return offset
+
+
+def test_it_is_installed(source_faker: Path) -> None:
+    """By `barograph connector install` itself; the minutes that takes are this test's own."""
+    assert version_of(source_faker, "source-faker") == "7.2.1"
 
 
 def test_three_syncs_equal_one(source_faker: Path, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from barograph.pipeline import Job, run, verify
 from barograph.simulate import simulate
 from barograph.store import open_store
 from barograph.store.base import LogQuery
+from tests.sources.airbyte.real import version_of
 from tests.support.real import real_file, requires_real
 
 pytestmark = pytest.mark.timeout(900)
@@ -70,6 +71,11 @@ def assert_same(ours: Job, theirs: Job) -> None:
 
 def fates(report: RunReport) -> dict[str, int]:
     return {one.connection: one.records for one in report.connections}
+
+
+def test_it_is_installed(source_file: Path) -> None:
+    """By `barograph connector install` itself; the minutes that takes are this test's own."""
+    assert version_of(source_file, "source-file") == "0.5.39"
 
 
 @requires_real
