@@ -6,8 +6,8 @@ password comes from BAROGRAPH_STORE or from the file that `store.url_file` names
 `${VARIABLE}`s of the environment.
 """
 
-from barograph.config.kinds import SOURCE_KINDS, SourceKind, kind_of
-from barograph.config.load import cluster_port, data_folder, debug, load, mongod
+from barograph.config.kinds import LANDED_ONLY, SOURCE_KINDS, SourceKind, kind_of
+from barograph.config.load import child_environment, cluster_port, data_folder, debug, load, mongod
 from barograph.config.plugins import broken, load_plugin
 from barograph.config.settings import Connection, Limits, Retention, Settings
 from barograph.config.tables import ENVIRONMENT, FORMATS, MAPPING_OPTIONS, MIB, TABLES, Option, Secret
@@ -16,6 +16,7 @@ from barograph.config.timezones import is_timezone
 __all__ = [
     "ENVIRONMENT",
     "FORMATS",
+    "LANDED_ONLY",
     "MAPPING_OPTIONS",
     "MIB",
     "SOURCE_KINDS",
@@ -28,6 +29,7 @@ __all__ = [
     "Settings",
     "SourceKind",
     "broken",
+    "child_environment",
     "cluster_port",
     "data_folder",
     "debug",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from barograph.config import api_options
 from barograph.config.checker import Checker, local_path
-from barograph.config.kinds import SourceKind, kind_of
+from barograph.config.kinds import LANDED_ONLY, SOURCE_KINDS, SYNC_MODES, SourceKind, kind_of
 from barograph.config.secrets import references
 from barograph.config.settings import Connection
 from barograph.config.table_mapping import check_table, make_mapping
@@ -16,6 +17,9 @@ from barograph.config.tables import FLATTENING, FORMATS, TABLES
 from barograph.config.timezones import is_timezone
 from barograph.errors import ConfigError
 from barograph.model import Station
+
+LOCAL: Final = "local:"
+"""Before a path in the settings of a connector, which would look for a relative one in a folder of its own."""
 
 
 def make_connections(
@@ -62,8 +66,9 @@ def _make(
     common = {key: value for key, value in table.items() if key in TABLES["connections"]}
     options = {key: option.default for key, option in kind.options.items() if option.default is not None}
     options |= {key: value for key, value in table.items() if key in kind.options}
+    options |= {key: _local(options[key], checker.base) for key in kind.paths if key in options}
     decoder = options.get("decoder") or kind.decoder or table["source"]
-    mapping = kind.mapping
+    mapping = kind.mapping or (SOURCE_KINDS[decoder].mapping if decoder in SOURCE_KINDS else None)
     if decoder == "table" and (mapping is None or "columns" in options):
         mapping = make_mapping(name, options, table.get("station"), checker)
     named = set(references((url, options)))
@@ -79,6 +84,25 @@ def _make(
             "timezones": _timezones(options.get("stations", ()), stations) if kind.zones else {},
         }
     )
+
+
+def _local(value: Any, base: Path) -> Any:
+    """An option that names files, with the relative ones made absolute against the folder of the configuration."""
+    if isinstance(value, str):
+        return local_path(value, base) if "/" in value else value
+    if isinstance(value, Mapping):
+        return {key: _local_texts(item, base) for key, item in value.items()}
+    return value
+
+
+def _local_texts(value: Any, base: Path) -> Any:
+    if isinstance(value, str):
+        return local_path(value.removeprefix(LOCAL), base) if value.startswith(LOCAL) else value
+    if isinstance(value, Mapping):
+        return {key: _local_texts(item, base) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_local_texts(item, base) for item in value]
+    return value
 
 
 def _check_stations(stations: Mapping[str, Station], checker: Checker) -> None:
@@ -106,6 +130,8 @@ def _check(
     for folder in connection.folders:
         if not re.fullmatch(r"[\w.-]+", folder) or folder.startswith((".", "_")):
             raise ConfigError(f"stream {folder!r} is not a folder name", where=where)
+    if connection.source == "airbyte":
+        kind = _check_airbyte(connection, where)
     mapping = connection.mapping
     if kind.station and connection.station is None:
         raise ConfigError("station is missing", where=where, hint="a Weather Underground table does not name it")
@@ -115,13 +141,35 @@ def _check(
         _check_station(connection, stations, at, timed=mapping is None or mapping.timezone == "station")
     if (wrong := api_options.problem(connection.source, connection.url, connection.options)) is not None:
         raise ConfigError(wrong[0], where=where, hint=wrong[1])
-    for station in connection.options["stations"] if kind.zones else ():
+    if kind.zones:
+        _check_zones(connection, where)
+
+
+def _check_zones(connection: Connection, where: str) -> None:
+    for station in connection.options.get("stations", ()):
         if station not in connection.timezones:
             raise ConfigError(
                 f"the timezone of station {station!r} is not known",
                 where=where,
                 hint=f"its data is asked for by local day: set timezone in [stations.{station}]",
             )
+
+
+def _check_airbyte(connection: Connection, where: str) -> SourceKind:
+    """The kind whose records the connector gives, by the connection's `decoder`."""
+    mode = connection.options.get("sync_mode")
+    if mode is not None and mode not in SYNC_MODES:
+        raise ConfigError(f"sync_mode = {mode!r} is not known", where=where, hint=f"one of {', '.join(SYNC_MODES)}")
+    if connection.decoder == LANDED_ONLY:
+        return SourceKind("")
+    kinds = {name: kind for name, kind in SOURCE_KINDS.items() if name != connection.source}
+    if connection.decoder not in kinds:
+        raise ConfigError(
+            f"decoder = {connection.decoder!r} is not known",
+            where=where,
+            hint=f"one of {', '.join(kinds)}, or {LANDED_ONLY}",
+        )
+    return kinds[connection.decoder]
 
 
 def _timezones(names: Sequence[str], stations: Mapping[str, Station]) -> dict[str, str]:

@@ -25,6 +25,8 @@ class SourceKind:
     decoder reads its records, where that is another one. A kind whose decoder is "table" takes MAPPING_OPTIONS among
     its options, or says its columns itself, in `mapping`. `zones`: each of its `stations` needs a description with a
     timezone.
+    decoder reads its records, where that is another one. `paths` are options that name files: a text with a slash, and
+    in a table every text that begins with `local:`, is made absolute against the folder of the configuration file.
     """
 
     summary: str
@@ -35,7 +37,25 @@ class SourceKind:
     decoder: str | None = None
     mapping: TableMapping | None = None
     zones: bool = False
+    paths: tuple[str, ...] = ()
 
+
+LANDED_ONLY: Final = "none"
+"""The decoder of a connection whose records are landed and never ingested."""
+
+SYNC_MODES: Final = ("full_refresh", "incremental")
+
+AIRBYTE_OPTIONS: Final[dict[str, Option]] = {
+    "connector": Option(str, None, 'an installed connector ("source-faker==7.2.1"), or the path of any executable'),
+    "config": Option(dict, None, "the connector's own settings, as its spec names them; secrets as ${VARIABLE}"),
+    "streams": Option(list, None, "the streams to read, each landed in a folder of its own; default the only one"),
+    "stream_prefix": Option(str, None, "put before the names of `streams` where they are landed"),
+    "sync_mode": Option(str, None, "full_refresh or incremental; default incremental where a stream can"),
+    "decoder": Option(str, LANDED_ONLY, "the kind of source whose records these are; none: landed, never ingested"),
+    "first_day": FIRST_DAY,
+    "idle_timeout": Option(float, 600.0, "seconds without a message before the connector is given up; 0: for ever"),
+    "timeout": Option(float, 0.0, "seconds before a sync is given up, whatever the connector says; 0: none"),
+}
 
 SOURCE_KINDS: Final[dict[str, SourceKind]] = {
     "wunderground-table": SourceKind(
@@ -84,6 +104,14 @@ SOURCE_KINDS: Final[dict[str, SourceKind]] = {
             ),
             "headers": Option(dict, None, "HTTP headers to send; one that holds a secret names a ${VARIABLE}"),
         },
+    ),
+    "airbyte": SourceKind(
+        "whatever an Airbyte connector reads: it is run as a program of its own",
+        {**AIRBYTE_OPTIONS, **MAPPING_OPTIONS},
+        required=("connector",),
+        url="connector:",
+        decoder=LANDED_ONLY,
+        paths=("connector", "config"),
     ),
 }
 

@@ -20,6 +20,11 @@ FIRST_CLUSTER_PORT: Final = 27_117
 """Beside MongoDB's own 27017 to 27019, and below the ports that Linux gives to clients (32768 and up)."""
 LAST_CLUSTER_PORT: Final = 65_528
 """Room for seven members after it."""
+_SHOWN: Final = frozenset({
+    "PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME",
+    "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+})  # fmt: skip
 
 
 def load(
@@ -93,6 +98,16 @@ def cluster_port(environ: Mapping[str, str] | None = None) -> int:
             hint=f"write a number from 1024 to {LAST_CLUSTER_PORT}",
         )
     return int(text)
+
+
+def child_environment(*, installing: bool = False, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What a foreign program may see of the environment: the machine, the language, proxies, certificates, no secret.
+
+    `installing`: what pip listens to as well.
+    """
+    env = os.environ if environ is None else environ
+    prefixes = ("LC_", "PIP_", "UV_") if installing else ("LC_",)
+    return {name: value for name, value in env.items() if name.upper() in _SHOWN or name.startswith(prefixes)}
 
 
 def debug(environ: Mapping[str, str] | None = None) -> bool:

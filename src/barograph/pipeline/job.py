@@ -10,6 +10,7 @@ from datetime import datetime
 from threading import Event
 from typing import TYPE_CHECKING, Final
 
+from barograph.config import LANDED_ONLY
 from barograph.decode import DecodeContext
 from barograph.errors import BarographError, StoreError, UsageError
 from barograph.model import (
@@ -173,7 +174,7 @@ class _Run:
         )
         for station in settings.stations.values():
             describe(shared, station, None)
-        strange = sorted({item.stream for item in listed.values()} - set(shared.contexts))
+        strange = sorted({item.stream for item in listed.values()} - set(shared.contexts) - _landed_only(settings))
         for stream in strange:
             count = sum(item.stream == stream for item in listed.values())
             text = f"stream {stream!r} has {count} objects, but no connection names it; they were not ingested"
@@ -313,8 +314,14 @@ def _contexts(settings: Settings) -> dict[str, DecodeContext]:
             unpacked_mib=settings.limits.unpacked_mib,
         )
         for connection in settings.connections.values()
+        if connection.decoder != LANDED_ONLY
         for folder in connection.folders
     }
+
+
+def _landed_only(settings: Settings) -> set[str]:
+    """The streams whose records nobody asked to be ingested."""
+    return {f for c in settings.connections.values() if c.decoder == LANDED_ONLY for f in c.folders}
 
 
 def _is_due(item: LandedObject, entry: LedgerEntry | None) -> bool:

@@ -23,6 +23,7 @@ SOURCES: Final[dict[str, str]] = {
     "meteofrance-synop": "meteofrance_synop:MeteofranceSynop",
     "iem-asos": "iem_asos:IemAsos",
     "table": "table:Table",
+    "airbyte": "airbyte.source:AirbyteSource",
 }
 """Kind -> its module here and its class; imported when a connection of the kind is opened."""
 

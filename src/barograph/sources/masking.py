@@ -33,6 +33,11 @@ def _mask_pair(pair: str) -> str:
     return f"{key}=***" if equals and value and _SECRET.search(unquote(key)) else pair
 
 
+def is_secret_name(name: str) -> bool:
+    """Whether a setting or parameter of that name is taken for a secret."""
+    return _SECRET.search(name) is not None
+
+
 def scrub(text: str, url: str) -> str:
     """`text` without the secrets of `url`, for a message that quotes what the server said."""
     for secret in _secrets(url):

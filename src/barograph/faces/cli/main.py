@@ -24,6 +24,7 @@ SECTIONS: Final = {
         "ingest": f"{_HERE}.job:ingest",
         "rebuild": f"{_HERE}.job:rebuild",
         "verify": f"{_HERE}.job:verify",
+        "connector": f"{_HERE}.connector:connector",
     },
     "Read the record": {
         "query": f"{_HERE}.read:query",
