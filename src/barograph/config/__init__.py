@@ -9,6 +9,7 @@ password comes from BAROGRAPH_STORE or from the file that `store.url_file` names
 from barograph.config.connections import is_timezone
 from barograph.config.kinds import SOURCE_KINDS, SourceKind, kind_of
 from barograph.config.load import data_folder, debug, load, mongod
+from barograph.config.schedule import Schedule
 from barograph.config.settings import Connection, Limits, Retention, Settings
 from barograph.config.tables import ENVIRONMENT, FORMATS, MIB, TABLES, Option, Secret
 
@@ -22,6 +23,7 @@ __all__ = [
     "Limits",
     "Option",
     "Retention",
+    "Schedule",
     "Secret",
     "Settings",
     "SourceKind",

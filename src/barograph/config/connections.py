@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from barograph.config.checker import Checker, local_path
 from barograph.config.kinds import SourceKind, kind_of
+from barograph.config.schedule import Schedule
 from barograph.config.secrets import references
 from barograph.config.settings import Connection
 from barograph.config.tables import FORMATS, TABLES
@@ -31,6 +32,7 @@ def make_connections(
         where = f"{checker.path}: [connections.{name}]"
         connection = _make(name, table, where, checker, environ)
         _check(connection, kind_of(connection.source), stations, where)
+        _check_schedule(connection, checker)
         for folder in connection.folders:
             if (twin := written.setdefault(folder, name)) != name:
                 raise ConfigError(
@@ -90,6 +92,13 @@ def _check(connection: Connection, kind: SourceKind, stations: Mapping[str, Stat
             raise ConfigError(f"stream {folder!r} is not a folder name", where=where)
     if kind.station:
         _check_station(connection, stations, where)
+
+
+def _check_schedule(connection: Connection, checker: Checker) -> None:
+    try:
+        Schedule.of(connection.schedule)
+    except ConfigError as error:
+        checker.fail(error.what, "schedule", hint=error.hint, table=f"connections.{connection.name}")
 
 
 def _check_station(connection: Connection, stations: Mapping[str, Station], where: str) -> None:

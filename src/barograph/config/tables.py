@@ -49,6 +49,12 @@ TABLES: Final[dict[str, dict[str, Option]]] = {
         "rejected_threshold": Option(float, 0.0, "share of a run's report rows that may be rejected before it exits 3"),
         "batch_rows": Option(int, 50_000, "report rows held in memory before they are merged into the store"),
     },
+    "sync": {
+        "concurrency": Option(int, 4, "connections that are synced at once, at least 1"),
+    },
+    "scheduler": {
+        "timezone": Option(str, "UTC", "IANA timezone of the connections' schedules; daily is its midnight"),
+    },
     "limits": {
         "http_timeout": Option(float, 30.0, "seconds without an answer, or a byte of it, before a server is given up"),
         "http_retries": Option(int, 2, "further tries when a server answers 5xx or 429, or not at all"),
@@ -76,7 +82,7 @@ TABLES: Final[dict[str, dict[str, Option]]] = {
         "stream": Option(str, None, "folder in the landing zone; default the connection's name"),
         "format": Option(str, "jsonl", "what is landed: csv or jsonl"),
         "compression": Option(str, "none", "gzip or none"),
-        "schedule": Option(str, "manual", "manual, daily or a cron expression; only tells the scheduler when"),
+        "schedule": Option(str, "manual", "when `scheduler` syncs it: manual, daily, or five fields as in cron"),
         "enabled": Option(bool, True, "whether run and sync without names take it"),
         "tags": Option(list, (), "words to find it by"),
     },
