@@ -7,6 +7,7 @@ password comes from BAROGRAPH_STORE or from the file that `store.url_file` names
 """
 
 from barograph.config.connections import is_timezone
+from barograph.config.edit import set_enabled
 from barograph.config.kinds import SOURCE_KINDS, SourceKind, kind_of
 from barograph.config.load import data_folder, debug, load, mongod
 from barograph.config.schedule import Schedule
@@ -33,4 +34,5 @@ __all__ = [
     "kind_of",
     "load",
     "mongod",
+    "set_enabled",
 ]

@@ -135,13 +135,13 @@ class _Run:
 
     def ingest(self) -> None:
         try:
-            while not self.job.ingesting.acquire(timeout=LOOK):
-                if self.job.stop.is_set():
-                    return
-            try:
-                self._ingest_all()
-            finally:
-                self.job.ingesting.release()
+            while not self.job.stop.is_set():
+                if self.job.ingesting.acquire(timeout=LOOK):
+                    try:
+                        return self._ingest_all()
+                    finally:
+                        self.job.ingesting.release()
+            self.errors.append("was stopped before its ingest; the next one takes what is landed")
         except StoreError:
             # There is nobody left to tell but the caller.
             raise

@@ -29,6 +29,6 @@ def sync_entries(
     """The syncs of one run, of one connection or of all."""
     for report in reports:
         if connection is None or report["connection"] == connection:
-            known = {name: report[name] for name in SYNC_FIELDS if name in report}
-            instants = {name: datetime.fromisoformat(report[name]) for name in ("started", "finished")}
-            yield SyncEntry(run_id, command, SyncReport(**{**known, **instants}))
+            known: dict[str, Any] = {name: report[name] for name in SYNC_FIELDS if name in report}
+            known |= {name: datetime.fromisoformat(known[name]) for name in ("started", "finished")}
+            yield SyncEntry(run_id, command, SyncReport(**known))

@@ -24,6 +24,7 @@ SECTIONS: Final = {
         "ingest": f"{_HERE}.job:ingest",
         "rebuild": f"{_HERE}.job:rebuild",
         "verify": f"{_HERE}.job:verify",
+        "scheduler": f"{_HERE}.scheduler:scheduler",
     },
     "Read the record": {
         "query": f"{_HERE}.read:query",
@@ -43,7 +44,7 @@ SECTIONS: Final = {
     },
     "Watch over it": {
         "status": f"{_HERE}.status:status",
-        "connections": f"{_HERE}.operate:connections",
+        "connections": f"{_HERE}.connections:connections",
         "runs": f"{_HERE}.operate:runs",
         "logs": f"{_HERE}.operate:logs",
         "completion": f"{_HERE}.start:completion",
