@@ -43,7 +43,7 @@ def set_enabled(path: Path, names: Sequence[str], *, enabled: bool) -> list[str]
     for name in changed:
         tables[name]["enabled"] = enabled
     edited = _edited(text, changed, enabled=enabled)
-    if tomllib.loads(edited) != expected:
+    if not _says(edited, expected):
         raise ConfigError("cannot be changed without harm to the rest of it", where=str(path), hint="edit it by hand")
     _replace(path, edited)
     return changed
@@ -53,36 +53,31 @@ def _edited(text: str, names: Sequence[str], *, enabled: bool) -> str:
     import tomlkit
 
     document = tomlkit.parse(text)
-    newline = "\r\n" if "\r\n" in text else "\n"
+    tables: Any = document["connections"]
     for name in names:
-        tables: Any = document["connections"]
-        value = tomlkit.item(enabled)
-        value.trivia.trail = newline
-        _put(tables[name], value)
+        _put(tables[name], tomlkit.item(enabled))
     edited = tomlkit.dumps(document)
-    if newline == "\r\n" and not _LONE.search(text):
-        # tomlkit ends a last line that had no end in its own way.
-        edited = _LONE.sub(newline, edited)
-    return edited
+    # tomlkit ends the lines that it adds in its own way.
+    return _LONE.sub("\r\n", edited) if "\r\n" in text and not _LONE.search(text) else edited
 
 
 def _put(table: Any, value: Item) -> None:
     from tomlkit.items import Table
 
-    if "enabled" in table:
-        former = table["enabled"].trivia
-        value.trivia.comment, value.trivia.comment_ws, value.trivia.trail = (
-            former.comment,
-            former.comment_ws,
-            former.trail,
-        )
-        table["enabled"] = value
-    elif type(table) is Table and not table.is_super_table():
+    if "enabled" not in table and type(table) is Table and not table.is_super_table():
         # At the end of its keys; `append` would go behind a comment that belongs to the next table.
         keys = [key for key, item in table.value.body if key is not None and not isinstance(item, Table)]
         table.value._insert_after(keys[-1], "enabled", value)  # noqa: SLF001 - there is no public way
     else:
+        # tomlkit keeps the comment behind an old value.
         table["enabled"] = value
+
+
+def _says(text: str, expected: dict[str, Any]) -> bool:
+    try:
+        return tomllib.loads(text) == expected
+    except tomllib.TOMLDecodeError:
+        return False
 
 
 def _read(path: Path) -> str:
