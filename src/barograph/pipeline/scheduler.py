@@ -152,8 +152,8 @@ class Scheduler:
                 self.say(f"what is overdue is not known yet: {error}")
                 self._stop.wait(RETRY)
                 continue
+            self.say(f"overdue: {', '.join(names) or 'nothing'}")
             for name in names:
-                self.say(f"{name}: overdue")
                 self._due.put(name)
             return
 
