@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -85,6 +86,19 @@ def test_show(plain_cli: Cli) -> None:
     assert [(one["run_id"], one["status"]) for one in found["syncs"]] == [(run, "unchanged")]
     assert "no connection 'nope'" in plain_cli("connections", "show", "nope", code=2).stderr
     assert "without another command" in plain_cli("connections", "--json", "show", "meteo_ichtegem", code=2).stderr
+
+
+def test_no_secret_is_shown(tmp_path: Path) -> None:
+    """A token in the address is masked, in the text and in the JSON."""
+    config = tmp_path / "barograph.toml"
+    url = "https://u:hunter2@example.org/opendata?token=abc123&start=2024-10-01"
+    config.write_text(f'[connections.a]\nsource = "infoclimat"\nurl = "{url}"\n', encoding="utf-8")
+    told = "".join(
+        call(*words).output for words in (("connections", "show", "a"), ("connections", "show", "a", "--json"))
+    )
+    assert "start=2024-10-01" in told
+    assert "hunter2" not in told
+    assert "abc123" not in told
 
 
 def test_disable_and_enable(plain_cli: Cli) -> None:

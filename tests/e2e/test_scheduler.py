@@ -115,7 +115,7 @@ def test_a_signal_in_mid_sync(machine: Machine, number: int) -> None:
     machine.server.on("/export.json", json_text(ANSWER))
     with machine.scheduler() as running:
         running.hears("overdue: one")
-        running.hears("one: landed 1 records")
+        running.hears("one: landed 1 record ")
         assert running.ends(number) == 0
     assert machine.states() == ["landed", "stopped"]
 
@@ -157,7 +157,7 @@ def test_killed_in_mid_sync(machine: Machine) -> None:
         running.ends(signal.SIGKILL)
     machine.server.on("/export.json", json_text(ANSWER))
     with machine.scheduler() as running:
-        running.hears("one: landed 1 records")
+        running.hears("one: landed 1 record ")
         assert running.ends(signal.SIGTERM) == 0
     assert machine.states() == ["landed"]
 
@@ -187,7 +187,7 @@ def test_the_configuration_is_followed(machine: Machine) -> None:
     """`connections disable` and `enable` are noticed; a broken file is told with its line and changes nothing."""
     machine.write("0 0 1 1 *")
     with machine.scheduler() as running:
-        running.hears("one: landed 1 records")
+        running.hears("one: landed 1 record ")
         running.hears("run .* done")
         assert machine.call("connections", "disable", "one").returncode == 0
         running.hears("one: no longer scheduled")

@@ -12,7 +12,7 @@ def told_sync(sync: SyncReport) -> str:
     """What one connection's sync did."""
     seconds = (sync.finished - sync.started).total_seconds()
     what = {
-        "landed": f"landed {sync.records:,} records ({sync.bytes:,} bytes)",
+        "landed": f"landed {sync.records:,} record{'s' * (sync.records != 1)} ({sync.bytes:,} bytes)",
         "unchanged": "unchanged",
         "skipped": "skipped: it is under way in another process",
     }.get(sync.status, f"{sync.status}: {sync.error}")

@@ -9,7 +9,6 @@ import click
 
 from barograph.faces.cli.command import App, Failure, group, json_option, pass_app
 from barograph.faces.cli.complete import connection_names
-from barograph.faces.cli.connections_show import show_history, show_list
 
 if TYPE_CHECKING:
     from barograph.config import Connection
@@ -45,6 +44,7 @@ def connections(ctx: click.Context, *, tags: tuple[str, ...], as_json: bool) -> 
             raise click.UsageError("--tag and --json of the list stand without another command")
         return
     from barograph.faces.cli import render
+    from barograph.faces.cli.connections_show import show_list
     from barograph.faces.cli.overview import connection_rows
     from barograph.model import utc_now
 
@@ -86,6 +86,7 @@ def show(app: App, *, name: str, limit: int, as_json: bool) -> None:
     and the records and bytes that they landed. Then the last syncs, newest first, with the run to look for in `logs`.
     """
     from barograph.faces.cli import render
+    from barograph.faces.cli.connections_show import show_history
     from barograph.faces.cli.overview import connection_rows
     from barograph.model import utc_now
     from barograph.query.history import entry_dict

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from barograph.faces.cli import render
 from barograph.faces.cli.render import BAD, QUIET, STRONG, Cell, Column
 from barograph.faces.cli.report import STATE_STYLES, state
+from barograph.sources.masking import mask
 
 if TYPE_CHECKING:
     from barograph.faces.cli.overview import ConnectionRow
@@ -76,7 +77,7 @@ def show_history(row: ConnectionRow, entries: Sequence[SyncEntry], now: datetime
     render.say(Cell(row.name, STRONG), "" if row.enabled else Cell(" (disabled)", QUIET))
     due = f", next {render.instant(row.next_due)} ({row.schedule.timezone})" if row.next_due and row.schedule else ""
     for title, text in (
-        ("source", f"{connection.source}, {connection.url}"),
+        ("source", f"{connection.source}, {mask(connection.url)}"),
         ("destination", f"{row.destination} ({row.format})"),
         ("frequency", f"{connection.schedule}{due}"),
         ("tags", ", ".join(connection.tags)),

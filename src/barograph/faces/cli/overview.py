@@ -64,10 +64,13 @@ class ConnectionRow:
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready."""
+        from barograph.sources.masking import mask
+
         connection, last = self.connection, self.last
         return {
             "name": self.name,
             "source": connection.source,
+            "url": mask(connection.url),
             "destination": self.destination,
             "stream": connection.stream,
             "format": connection.format,
