@@ -202,6 +202,27 @@ def test_the_configuration_is_followed(machine: Machine) -> None:
         assert times == []
 
 
+def test_a_run_is_interrupted(machine: Machine) -> None:
+    """Ctrl-C while a server is silent: no report, the exit code of an interruption, and the sync can be run again."""
+    machine.write("manual")
+    machine.server.on("/export.json", HANG)
+    with subprocess.Popen(
+        [*CLI, "run"], cwd=machine.folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            machine_requests(machine, 1)
+            process.send_signal(signal.SIGINT)
+            _, told = process.communicate(timeout=25)
+        finally:
+            process.kill()
+    assert process.returncode == 130
+    assert "interrupted; nothing is broken" in told
+    assert "Traceback" not in told
+    machine.server.on("/export.json", json_text(ANSWER))
+    assert machine.call("sync").returncode == 0
+    assert machine.states() == ["landed"]
+
+
 def test_without_a_configuration(tmp_path: Path) -> None:
     """There is nothing that could ever be due."""
     done = subprocess.run(

@@ -22,7 +22,7 @@ from apscheduler.schedulers.background import BackgroundScheduler  # type: ignor
 from apscheduler.triggers.base import BaseTrigger  # type: ignore[import-untyped]
 
 from barograph.config import Schedule, Settings
-from barograph.errors import BarographError, StoreError
+from barograph.errors import BarographError
 from barograph.model import RunReport, utc_now
 from barograph.pipeline.job import Job, run
 from barograph.pipeline.told import told_run, told_sync
@@ -148,7 +148,7 @@ class Scheduler:
             try:
                 with self.open_job(self._settings) as job:
                     names = overdue(job, schedules, self.now())
-            except StoreError as error:
+            except BarographError as error:
                 self.say(f"what is overdue is not known yet: {error}")
                 self._stop.wait(RETRY)
                 continue
