@@ -197,14 +197,15 @@ class LedgerEntry:
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """What one connection's sync did. status: "landed", "unchanged", "failed", or "skipped" (under way elsewhere).
+    """What one connection's sync did.
 
-    A failed sync may have landed records: an incremental one keeps what lies before its last state.
+    status: "landed", "unchanged", "failed", "stopped" (was asked to end), or "skipped" (under way elsewhere). A sync
+    that failed or was stopped may have landed records: an incremental one keeps what lies before its last state.
     """
 
     connection: str
     stream: str
-    status: Literal["landed", "unchanged", "failed", "skipped"]
+    status: Literal["landed", "unchanged", "failed", "stopped", "skipped"]
     started: datetime
     finished: datetime
     records: int = 0

@@ -175,6 +175,7 @@ def exercises(store: Store) -> dict[str, Callable[[], object]]:
         "logs": lambda: [store.logs(query) for query in (*logs, LogQuery("error", "run-1", 3))],
         "put_run": lambda: store.put_run(run_report(1)),
         "runs": lambda: [store.runs(), store.runs(3)],
+        "syncs": lambda: [store.syncs(EXTRACTED), store.syncs(EXTRACTED + timedelta(hours=3), "a")],
         "archive": archive,
         "scratch": scratch,
         "delete_days": store.delete_days,

@@ -6,9 +6,11 @@ password comes from BAROGRAPH_STORE or from the file that `store.url_file` names
 `${VARIABLE}`s of the environment.
 """
 
+from barograph.config.edit import set_enabled
 from barograph.config.kinds import LANDED_ONLY, SOURCE_KINDS, SourceKind, kind_of
 from barograph.config.load import child_environment, cluster_port, data_folder, debug, load, mongod
 from barograph.config.plugins import broken, load_plugin
+from barograph.config.schedule import Schedule
 from barograph.config.settings import Connection, Limits, Retention, Settings
 from barograph.config.tables import ENVIRONMENT, FORMATS, MAPPING_OPTIONS, MIB, TABLES, Option, Secret
 from barograph.config.timezones import is_timezone
@@ -25,6 +27,7 @@ __all__ = [
     "Limits",
     "Option",
     "Retention",
+    "Schedule",
     "Secret",
     "Settings",
     "SourceKind",
@@ -38,4 +41,5 @@ __all__ = [
     "load",
     "load_plugin",
     "mongod",
+    "set_enabled",
 ]

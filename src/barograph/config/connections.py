@@ -10,6 +10,7 @@ from typing import Any, Final
 from barograph.config import api_options
 from barograph.config.checker import Checker, local_path
 from barograph.config.kinds import LANDED_ONLY, SOURCE_KINDS, SYNC_MODES, SourceKind, kind_of
+from barograph.config.schedule import Schedule
 from barograph.config.secrets import references
 from barograph.config.settings import Connection
 from barograph.config.table_mapping import check_table, make_mapping
@@ -37,6 +38,7 @@ def make_connections(
         connection = _make(name, table, where, checker, environ, stations)
         _check(connection, kind_of(connection.source), stations, where, checker)
         check_table(connection, checker)
+        _check_schedule(connection, checker)
         for folder in connection.folders:
             if (twin := written.setdefault(folder, name)) != name:
                 raise ConfigError(
@@ -143,6 +145,13 @@ def _check(
         raise ConfigError(wrong[0], where=where, hint=wrong[1])
     if kind.zones:
         _check_zones(connection, where)
+
+
+def _check_schedule(connection: Connection, checker: Checker) -> None:
+    try:
+        Schedule.of(connection.schedule)
+    except ConfigError as error:
+        checker.fail(error.what, "schedule", hint=error.hint, table=("connections", connection.name))
 
 
 def _check_zones(connection: Connection, where: str) -> None:

@@ -13,6 +13,7 @@ from barograph.config.checker import Checker, local_path
 from barograph.config.connections import make_connections
 from barograph.config.settings import Limits, Retention, Settings
 from barograph.config.tables import TABLES
+from barograph.config.timezones import is_timezone
 from barograph.errors import ConfigError
 from barograph.model import Station
 
@@ -71,9 +72,26 @@ def load(
         intervals=intervals,
         connections=connections,
         limits=Limits(**checked.get("limits", {})),
+        concurrency=_concurrency(checked.get("sync", {}), checker),
+        timezone=_timezone(checked.get("scheduler", {}), checker),
         config_file=path,
         **{key: ingest.get(key, option.default) for key, option in TABLES["ingest"].items()},
     )
+
+
+def _concurrency(table: Mapping[str, Any], checker: Checker) -> int:
+    value: int = table.get("concurrency", TABLES["sync"]["concurrency"].default)
+    if value < 1:
+        checker.fail(f"[sync] concurrency = {value} is less than 1", "concurrency", table="sync")
+    return value
+
+
+def _timezone(table: Mapping[str, Any], checker: Checker) -> str:
+    value: str = table.get("timezone", TABLES["scheduler"]["timezone"].default)
+    if not is_timezone(value):
+        what = f"[scheduler] timezone {value!r} is not an IANA timezone"
+        checker.fail(what, "timezone", hint='for example "Europe/Paris"', table="scheduler")
+    return value
 
 
 def data_folder(data_dir: str | os.PathLike[str] | None = None, *, environ: Mapping[str, str] | None = None) -> Path:

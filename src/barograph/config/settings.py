@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from barograph.config.kinds import kind_of
+from barograph.config.schedule import Schedule
 from barograph.config.secrets import references, substitute
 from barograph.errors import ConfigError
 from barograph.mapping import TableMapping
@@ -117,4 +118,10 @@ class Settings:
     store_patience: float = 60.0
     log_days: int = 0
     retention: Retention = Retention()
+    concurrency: int = 4
+    timezone: str = "UTC"
     config_file: Path | None = None
+
+    def schedule(self, connection: Connection) -> Schedule | None:
+        """When the scheduler syncs a connection, enabled or not; None: only by hand."""
+        return Schedule.of(connection.schedule, self.timezone)

@@ -51,6 +51,12 @@ TABLES: Final[dict[str, dict[str, Option]]] = {
         "rejected_threshold": Option(float, 0.0, "share of a run's report rows that may be rejected before it exits 3"),
         "batch_rows": Option(int, 50_000, "report rows held in memory before they are merged into the store"),
     },
+    "sync": {
+        "concurrency": Option(int, 4, "connections that are synced at once, at least 1"),
+    },
+    "scheduler": {
+        "timezone": Option(str, "UTC", "IANA timezone of the connections' schedules; daily is its midnight"),
+    },
     "limits": {
         "http_timeout": Option(float, 30.0, "seconds without an answer, or a byte of it, before a server is given up"),
         "http_retries": Option(int, 2, "further tries when a server answers 5xx or 429, or not at all"),
@@ -80,7 +86,7 @@ TABLES: Final[dict[str, dict[str, Option]]] = {
         "format": Option(str, "jsonl", "what is landed: csv or jsonl"),
         "compression": Option(str, "none", "gzip or none"),
         "flatten": Option(str, "none", "none, or root: a record's fields in the place of _airbyte_data"),
-        "schedule": Option(str, "manual", "manual, daily or a cron expression; only tells the scheduler when"),
+        "schedule": Option(str, "manual", "when `scheduler` syncs it: manual, daily, or five fields as in cron"),
         "enabled": Option(bool, True, "whether run and sync without names take it"),
         "tags": Option(list, (), "words to find it by"),
     },

@@ -214,6 +214,12 @@ class StreamWriter:
         raise _crowded(self._stream)
 
 
+def last_state(zone: LandingZone, stream: str) -> dict[str, Any] | None:
+    """What the source said at the end of a stream's last incremental sync; None where there was none, or a reset."""
+    last = newest_manifest(zone, stream)
+    return None if last is None else last.state
+
+
 def reset(zone: LandingZone, stream: str, *, started: datetime) -> bool:
     """Forget a stream's state, so that the next sync begins anew; False where there is none. What is landed stays."""
     last = newest_manifest(zone, stream)

@@ -6,7 +6,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from barograph.errors import BarographError, SyncStopped
 from barograph.landing import Landed, StreamWriter
@@ -131,11 +131,12 @@ class _Sync:
         elif error is None:
             self.journal.event("info", f"sync of {name}: unchanged since generation {generation}", connection=name)
         if error is not None:
-            self.journal.event("error", f"sync of {name} failed: {error}", connection=name, retryable=error.retryable)
+            told = f"sync of {name} {'was stopped' if isinstance(error, SyncStopped) else 'failed'}: {error}"
+            self.journal.event("error", told, connection=name, retryable=error.retryable)
         return SyncReport(
             name,
             ", ".join(self.connection.folders),
-            "failed" if error is not None else "landed" if changed else "unchanged",
+            _status(error, changed=changed),
             self.started,
             _after(self.started),
             records=records,
@@ -144,6 +145,12 @@ class _Sync:
             generation=generation,
             error=None if error is None else str(error),
         )
+
+
+def _status(error: BarographError | None, *, changed: bool) -> Literal["landed", "unchanged", "failed", "stopped"]:
+    if error is not None:
+        return "stopped" if isinstance(error, SyncStopped) else "failed"
+    return "landed" if changed else "unchanged"
 
 
 def _after(started: datetime) -> datetime:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from barograph.model import LedgerEntry, LogEntry, RunReport, Station, StationSummary, StoreWaits
+from barograph.model import LedgerEntry, LogEntry, RunReport, Station, StationSummary, StoreWaits, SyncReport
 from barograph.store.archive import StoreArchive
 from barograph.store.schema import Schema
 
@@ -91,6 +91,15 @@ class Fetch:
     complete: float
 
 
+@dataclass(frozen=True, slots=True)
+class SyncEntry:
+    """One sync of a connection, as the report of its run tells it; `sync` names no objects."""
+
+    run_id: str
+    command: str
+    sync: SyncReport
+
+
 class StoreReader(Protocol):
     """A store as the read faces have it: what it holds, from whichever server the URL lets them ask.
 
@@ -139,6 +148,12 @@ class StoreReader(Protocol):
 
     def runs(self, limit: int = 0) -> list[dict[str, Any]]:
         """Run reports as JSON-ready dictionaries, newest first (`started`, then `run_id`, descending)."""
+
+    def syncs(self, since: datetime, connection: str | None = None) -> list[SyncEntry]:
+        """Syncs (of one connection, or of all) by the runs that started at `since` or later.
+
+        The newest run first; within a run in the order of its report.
+        """
 
     def close(self) -> None:
         """Let go of files and connections; a closed store raises StoreError on use."""

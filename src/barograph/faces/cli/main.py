@@ -25,6 +25,7 @@ SECTIONS: Final = {
         "rebuild": f"{_HERE}.job:rebuild",
         "verify": f"{_HERE}.job:verify",
         "connector": f"{_HERE}.connector:connector",
+        "scheduler": f"{_HERE}.scheduler:scheduler",
     },
     "Read the record": {
         "query": f"{_HERE}.read:query",
@@ -45,7 +46,7 @@ SECTIONS: Final = {
     },
     "Watch over it": {
         "status": f"{_HERE}.status:status",
-        "connections": f"{_HERE}.operate:connections",
+        "connections": f"{_HERE}.connections:connections",
         "runs": f"{_HERE}.operate:runs",
         "logs": f"{_HERE}.operate:logs",
         "completion": f"{_HERE}.start:completion",
