@@ -72,9 +72,12 @@ class Spool:
                 assert isinstance(file, io.FileIO)  # noqa: S101 - what buffering=0 means
                 self._file = file
             self._file.seek(self._written)
-            view = memoryview(self._held)
-            while view:
-                view = view[self._file.write(view) :]
+            # Released by the end: what is seen through a view cannot be cut.
+            with memoryview(self._held) as view:
+                done = 0
+                while done < len(view):
+                    with view[done:] as rest:
+                        done += self._file.write(rest)
         except OSError as error:
             raise LandingError(
                 f"the records cannot be kept in the temporary folder: {error.strerror}",
