@@ -24,7 +24,7 @@ _EVERY: Final = 0.002
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """Connections that landed, records landed, reports stored; seconds, CPU seconds, peak memory in bytes, open files."""
+    """Connections that landed, records landed, reports stored; seconds, CPU seconds, peak bytes, open files."""
 
     landed: int
     records: int
