@@ -139,7 +139,7 @@ def test_a_full_disk_under_the_store(disk: SmallDisk, tmp_path: Path, mode: str)
     place = Place(place.config, place.data_dir, store=f"sqlite:///{disk.folder / 'meteo.db'}")
     assert place.run().status == "done"
     before = place.export()
-    rows = [*BEFORE, *[(step, 40 + step % 17) for step in range(60, 4_000)]]
+    rows = [*BEFORE, *[(step, 40 + step % 17) for step in range(60, 1_000)]]
     speak(place, Script(rows, MODES[mode]))
     disk.fill(0)
     result = subprocess.run(
