@@ -73,6 +73,8 @@ class Ingest:
     ledger: dict[str, LedgerEntry]
     listed: Mapping[str, LandedObject]
     progress: Progress
+    whole: frozenset[str] = frozenset()
+    """Keys of the objects that hold all that their source said (`whole_exports`)."""
     touched: set[str] = field(default_factory=set)
     stations: dict[str, StoredStation] = field(default_factory=dict)
 
@@ -178,17 +180,21 @@ class _Work:
             return
         frame = pl.concat(self._frames, how="diagonal") if len(self._frames) > 1 else self._frames[0]
         self._frames, self._rows = [], 0
+        complete = everything
         if not everything:
             day = pl.col("utc_time").dt.date()
             held = frame.select((day == day.max().over("station_id")).alias("held")).to_series()
             if held.sum() <= HELD_ROWS:
                 self._frames, self._rows = [frame.filter(held)], 0
                 frame = frame.filter(~held)
+                complete = True
         self._note_span(frame)
         later = self._later(frame)
         days = split_days(frame)
+        # A report that is not there is missed only where all of the source's day is.
+        stream = self.item.stream if complete and self.item.key in self.shared.whole else None
         for keys in batched(days, DAYS_AT_ONCE):
-            for merged in save_merged(self.shared.store, self.item.stream, {key: days[key] for key in keys}, later):
+            for merged in save_merged(self.shared.store, stream, {key: days[key] for key in keys}, later):
                 self.counts += merged.counts
                 self._reject(merged.rejections)
                 for note in merged.notes:
@@ -254,7 +260,7 @@ def overlaps(span: tuple[datetime, datetime] | None, other: Coverage) -> bool:
 
 
 def save_merged(
-    store: Store, stream: str, days: Mapping[DayKey, DayRows], later: Mapping[DayKey, DayRows]
+    store: Store, stream: str | None, days: Mapping[DayKey, DayRows], later: Mapping[DayKey, DayRows]
 ) -> list[Merged]:
     """Merge each day into the store; days that another writer changed in between are loaded and merged again."""
     final: dict[DayKey, Merged] = {}

@@ -27,6 +27,7 @@ from barograph.model import (
 from barograph.pipeline.ingesting import Ingest, describe, ingest_object, overlaps
 from barograph.pipeline.journal import Journal
 from barograph.pipeline.progress import NoProgress, Progress
+from barograph.pipeline.refreshes import whole_exports
 from barograph.pipeline.stage import Stage
 from barograph.pipeline.syncing import SyncRequest
 from barograph.sources import Access, open_source
@@ -200,6 +201,7 @@ class _Run:
         mine = [item for item in listed.values() if item.stream in shared.contexts]
         waiting = [item for item in mine if _is_due(item, ledger.get(item.key))]
         self.skipped = len(mine) - len(waiting)
+        shared.whole = whole_exports(self.job.zone, waiting, listed)
         return shared, waiting
 
     def _left_unsummed(self, ledger: Mapping[str, LedgerEntry]) -> set[str]:
