@@ -21,7 +21,7 @@ PLACE: Final = {"sheet": f"hourly.{STATION}", "row": AT + 1, "line": 1, "station
         ("temperature", "douze"),
         ("humidite", "__import__('os').mkdir('evaluated')"),
         ("vent_direction", "NNE"),
-        ("pression", "1019 kPa"),
+        ("pression", "1019 atm"),
         ("dh_utc", "2024-10-01 25:00:00"),
         ("dh_utc", "01/10/2024"),
         ("id_station", "07015"),

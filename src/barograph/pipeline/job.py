@@ -119,7 +119,7 @@ class _Run:
         self.skipped = 0
         self.errors: list[str] = []
         self.broken_off = False
-        self.crash: Exception | None = None
+        self.crash: BaseException | None = None
         job.store.take_waits()  # an earlier run's
         self.journal.event("info", f"{command} started")
 

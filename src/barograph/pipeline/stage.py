@@ -34,7 +34,7 @@ class Synced:
     """
 
     reports: tuple[SyncReport, ...]
-    crash: Exception | None
+    crash: BaseException | None
 
 
 @dataclass(slots=True)

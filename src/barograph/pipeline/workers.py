@@ -24,7 +24,7 @@ class Done(Generic[T]):
     """How a task ended: with a value or with an exception."""
 
     value: T | None = None
-    error: Exception | None = None
+    error: BaseException | None = None
 
 
 def run_all(
@@ -90,7 +90,7 @@ class _Work(Generic[T]):
 def _ended(task: Callable[[], T]) -> Done[T]:
     try:
         return Done(task())
-    except Exception as error:  # noqa: BLE001 - told to the caller, who raises it when the others have ended
+    except BaseException as error:  # noqa: BLE001 - told to the caller, who raises it when the others have ended
         return Done(error=error)
 
 
