@@ -7,8 +7,9 @@ password comes from BAROGRAPH_STORE or from the file that `store.url_file` names
 """
 
 from barograph.config.connections import is_timezone
+from barograph.config.credentials import adopt_credentials
 from barograph.config.kinds import SOURCE_KINDS, SourceKind, kind_of
-from barograph.config.load import cluster_port, data_folder, debug, load, mongod
+from barograph.config.load import alert_url, cluster_port, data_folder, debug, load, mongod
 from barograph.config.settings import Connection, Limits, Retention, Settings
 from barograph.config.tables import ENVIRONMENT, FORMATS, MIB, TABLES, Option, Secret
 
@@ -25,6 +26,8 @@ __all__ = [
     "Secret",
     "Settings",
     "SourceKind",
+    "adopt_credentials",
+    "alert_url",
     "cluster_port",
     "data_folder",
     "debug",

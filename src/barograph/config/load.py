@@ -92,6 +92,12 @@ def cluster_port(environ: Mapping[str, str] | None = None) -> int:
     return int(text)
 
 
+def alert_url(environ: Mapping[str, str] | None = None) -> str | None:
+    """The web hook that BAROGRAPH_ALERT_URL names, if it does."""
+    env = os.environ if environ is None else environ
+    return env.get("BAROGRAPH_ALERT_URL") or None
+
+
 def debug(environ: Mapping[str, str] | None = None) -> bool:
     """Whether BAROGRAPH_DEBUG asks for tracebacks."""
     env = os.environ if environ is None else environ

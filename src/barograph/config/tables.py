@@ -94,5 +94,6 @@ ENVIRONMENT: Final[dict[str, str]] = {
     "BAROGRAPH_BACKUPS": "the place of the backups, over [backup] url",
     "BAROGRAPH_MONGOD": "the mongod that `cluster up` starts; default the one on PATH, else that of the mongod extra",
     "BAROGRAPH_CLUSTER_PORT": "from which port on `cluster up` looks for free ones, for a new set; default 27117",
+    "BAROGRAPH_ALERT_URL": "web hook to which `alert` posts what failed; a secret",
     "BAROGRAPH_DEBUG": "1: show the traceback behind an error of the command line",
 }
