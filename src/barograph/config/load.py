@@ -48,7 +48,8 @@ def load(
     backup_url = env.get("BAROGRAPH_BACKUPS") or local_path(backup_table.get("url"), base)
     stations = {key: Station(key, **value) for key, value in checked.get("stations", {}).items()}
     connections = make_connections(checked.get("connections", {}), stations, checker, env)
-    ingest = checked.get("ingest", {})
+    ingest, metrics = checked.get("ingest", {}), checked.get("metrics", {})
+    textfile = local_path(metrics.get("textfile"), base)
     return Settings(
         data_dir=folder,
         landing_url=landing_url or str(folder / "landing"),
@@ -60,6 +61,8 @@ def load(
         retention=Retention(
             **{key.removeprefix("keep_"): value for key, value in backup_table.items() if key.startswith("keep_")}
         ),
+        metrics_textfile=None if textfile is None else Path(textfile),
+        metrics_emf=metrics.get("emf", False),
         stations=stations,
         connections=connections,
         limits=Limits(**checked.get("limits", {})),

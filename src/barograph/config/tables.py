@@ -45,6 +45,10 @@ TABLES: Final[dict[str, dict[str, Option]]] = {
         "keep_weekly": Option(int, 5, "ISO weeks, likewise"),
         "keep_monthly": Option(int, 12, "months, likewise"),
     },
+    "metrics": {
+        "textfile": Option(str, None, "file that every run writes, for node_exporter's textfile collector"),
+        "emf": Option(bool, False, "whether every run prints its metrics for CloudWatch (embedded metric format)"),
+    },
     "ingest": {
         "rejected_threshold": Option(float, 0.0, "share of a run's report rows that may be rejected before it exits 3"),
         "batch_rows": Option(int, 50_000, "report rows held in memory before they are merged into the store"),

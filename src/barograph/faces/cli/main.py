@@ -47,6 +47,7 @@ SECTIONS: Final = {
         "connections": f"{_HERE}.operate:connections",
         "runs": f"{_HERE}.operate:runs",
         "logs": f"{_HERE}.operate:logs",
+        "metrics": f"{_HERE}.metrics:metrics",
         "alert": f"{_HERE}.service:alert",
         "install-service": f"{_HERE}.service:install_service",
         "completion": f"{_HERE}.start:completion",
