@@ -32,9 +32,7 @@ class Sample:
 
 
 METRICS: Final[tuple[Metric, ...]] = (
-    Metric(
-        "barograph_up", "None", "1 where the store could be read, else 0; then most others are absent"
-    ),
+    Metric("barograph_up", "None", "1 where the store could be read, else 0; then most others are absent"),
     Metric("barograph_run_last_timestamp_seconds", "Seconds", "when the last run ended", ("command",)),
     Metric(
         "barograph_run_last_success_timestamp_seconds",
