@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @json_option
 @pass_app
 def metrics(app: App, *, textfile: str | None, listen: str | None, emf: bool, as_json: bool) -> None:
-    """Measure the whole: runs, connections, stations, store, replica set, backups, disk.
+    """Measure runs, stations, servers, backups, disk.
 
     Without options the samples are printed as Prometheus' text. Each metric, its unit and its meaning stand in
     docs/metrics.md. A `run` writes and prints them by itself where [metrics] textfile or emf ask for it.

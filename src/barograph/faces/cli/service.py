@@ -15,7 +15,7 @@ UNITS = Path("/etc/systemd/system")
 @command(
     "install-service",
     examples=[
-        ("sudo barograph --config /etc/barograph/barograph.toml install-service", "write the units of this machine"),
+        ("barograph --config /etc/barograph/barograph.toml install-service", "write the units of this machine"),
         ("barograph install-service --print", "read them first"),
         ("barograph install-service --to ./units --timezone UTC --at 01:30", "somewhere else, at another time"),
     ],
@@ -31,7 +31,7 @@ UNITS = Path("/etc/systemd/system")
 @json_option
 @pass_app
 def install_service(app: App, /, *, folder: str, printing: bool, credentials: str, as_json: bool, **said: str) -> None:
-    """Write systemd's units for this machine, each line with its reason.
+    """Write systemd units, each line with its reason.
 
     The nightly job (sync, then ingest), the backup, the weekly restore drill, each with its timer; the scheduler, for
     connections at their own times; and the alert that each of them sends when it fails. They run this very program as
