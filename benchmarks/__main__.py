@@ -1,4 +1,4 @@
-"""`python -m benchmarks [a|b|c|d|e|all] [--quick] [--write FILE] [--mongodb URI]`: measure, print, keep if asked."""
+"""`python -m benchmarks [a|b|c|d|e|f|all] [--quick] [--write FILE] [--mongodb URI]`: measure, print, keep if asked."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import access, access_time, backups, bulk, machine, nightly
+from benchmarks import access, access_time, backups, bulk, machine, nightly, syncs
 from benchmarks.process import ROOT, say
 from benchmarks.report import Section
 from benchmarks.servers import servers, version
@@ -18,13 +18,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run what was asked for; 0 when it could be measured, whether or not the targets were reached."""
     asked = _parse(arguments)
     begun, load = time.monotonic(), machine.load()
-    parts = "abcde" if asked.part == "all" else asked.part
+    parts = "abcdef" if asked.part == "all" else asked.part
     sections: list[Section] = []
     with tempfile.TemporaryDirectory(prefix="barograph-bench-") as name:
         folder = Path(name)
         if "a" in parts:
             sections.append(nightly.measure(folder, quick=asked.quick))
-        if parts != "a":
+        if set(parts) - set("af"):
             with servers(asked.mongodb) as databases:
                 described = machine.describe(version(databases))
                 if "b" in parts:
@@ -37,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     sections.append(backups.measure(folder, databases, quick=asked.quick))
         else:
             described = machine.describe()
+        if "f" in parts:
+            sections.append(syncs.measure(folder / "f", quick=asked.quick))
     described.append(f"load average before {load}, after {machine.load()}; took {time.monotonic() - begun:.0f} s")
     judged = not asked.quick
     say("")
@@ -51,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("part", nargs="?", default="all", choices=["a", "b", "c", "d", "e", "all"])
+    parser.add_argument("part", nargs="?", default="all", choices=["a", "b", "c", "d", "e", "f", "all"])
     parser.add_argument("--quick", action="store_true", help="tiny sizes: whether it runs, not how fast")
     parser.add_argument(
         "--write",

@@ -24,7 +24,7 @@ NOTE: Final = (
 
 def measure(folder: Path, *, quick: bool) -> Section:
     """CPU seconds of whole processes, the median of several, taken in turns."""
-    exports, told = _exports(folder)
+    place, told = exports(folder / "exports")
     rounds = 1 if quick else 5
     job: list[Usage] = []
     naive: list[Usage] = []
@@ -32,8 +32,8 @@ def measure(folder: Path, *, quick: bool) -> Section:
     say(f"(a) the job and the naive load, {rounds} times each, on {told}")
     for number in range(0 if quick else -1, rounds):
         # Round -1 fills the page cache and Python's bytecode cache and is not counted.
-        ours, count = _job(exports, folder / f"run{number}")
-        theirs = run_module("benchmarks.naive", str(exports))
+        ours, count = _job(place, folder / f"run{number}")
+        theirs = run_module("benchmarks.naive", str(place))
         assert int(theirs.output) == count, f"the naive load found {theirs.output.strip()} rows, the job {count}"
         reports = count
         if number >= 0:
@@ -59,13 +59,12 @@ def measure(folder: Path, *, quick: bool) -> Section:
     )
 
 
-def _exports(folder: Path) -> tuple[Path, str]:
-    """The folder of the published exports, or of simulated ones of the same shape."""
+def exports(made: Path) -> tuple[Path, str]:
+    """The folder of the published exports, or `made` with simulated ones of the same shape; and what they are."""
     named = os.environ.get("BAROGRAPH_REAL")
     real = Path(named) if named else ROOT.parent / "shared" / "real"
     if (real / "barograph.toml").is_file():
         return real.resolve(), "the network's published export files"
-    made = folder / "exports"
     simulate(made, days=7)
     return made, "simulated export files (the published ones are not on this machine: set BAROGRAPH_REAL)"
 

@@ -21,10 +21,11 @@ import click
 
 from barograph import errors
 from barograph.config import ENVIRONMENT, SOURCE_KINDS, TABLES, SourceKind
+from barograph.decode.feeds import FEEDS, Feed
 from barograph.faces.cli.command import CommandGroup
 from barograph.faces.cli.main import SECTIONS, root
 from barograph.ops.metrics import METRICS
-from barograph.variables import VARIABLES
+from barograph.variables import BY_NAME, VARIABLES
 
 DOCS: Final = Path(__file__).resolve().parent
 WIDTH: Final = 100
@@ -117,6 +118,15 @@ def source_columns() -> str:
     return table(("variable", "Weather Underground column", "Infoclimat field"), rows)
 
 
+def feed_columns(feed: Feed) -> str:
+    """The columns of a known server's table, as its mapping names them."""
+    rows = [
+        (code(name), code(column.column), column.unit or "–", BY_NAME[name].unit or "–")
+        for name, column in feed.mapping.columns.items()
+    ]
+    return table(("variable", "column", "its unit", "stored in"), rows)
+
+
 def error_tree() -> str:
     """The exceptions, as drawn in the module that defines them."""
     text = (errors.__doc__ or "").partition("\n\n")[2].rpartition("\n\n")[0]
@@ -132,6 +142,7 @@ TABLE_OF: Final[dict[str, Callable[[], str]]] = {
     "source-kinds": kinds,
     "metrics": metrics,
     **{f"settings-{name}": partial(kind_settings, kind) for name, kind in SOURCE_KINDS.items()},
+    **{f"columns-{name}": partial(feed_columns, feed) for name, feed in FEEDS.items()},
 }
 
 

@@ -19,5 +19,7 @@ cd "$feeds"
 "$barograph" plot IICHTE19 2024-10-02 2024-10-03 --output "$images/two-days.png" \
     --variables temperature,dew_point,mean_wind_speed,wind_gust,precipitation_rate,precipitation_acc
 
+"$python" "$here/completeness_picture.py" "$images/completeness.png" >completeness.log 2>&1
+
 cd "$here/.."
 "$python" -m benchmarks.embedded_curve --draw "$images/embedded-limit.png"

@@ -5,4 +5,5 @@ pytest_plugins = [
     "tests.support.fixtures_replica_set",
     "tests.support.fixtures_servers",
     "tests.support.hypothesis_profiles",
+    "tests.support.scripted",
 ]

@@ -5,12 +5,16 @@ The landing zone and the backups stand on it; each gives the errors that its own
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import os
+import re
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import obstore
@@ -25,14 +29,26 @@ from barograph.errors import (
     LandingError,
     LandingUnavailable,
 )
+from barograph.storage_errors import Trouble, explain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+T = TypeVar("T")
 
 CHUNK_BYTES: Final = 4 * 1024 * 1024
 TIMEOUT: Final = timedelta(seconds=30)
-# obstore gives a request up only when its retries are used up, so the retry window stands above the timeout.
+# No retry begins after the window, and the window stands above the timeout: a call takes 90 s at most.
 RETRY_WINDOW: Final = timedelta(seconds=60)
+RETRIES: Final = 6
+FIRST_WAIT: Final = timedelta(seconds=0.3)
+"""The longest wait before the first retry, doubled before each further one: a refusal is repeated for ten seconds."""
+HASTE: Final = timedelta(seconds=10)
+"""The timeout for a server that was given up, until it answers again: 200 connections must not wait 200 times."""
+
+STAGED_SECONDS: Final = 3600.0
+"""A file that a killed process left half-written in a folder is removed when it is that old."""
+_STAGED: Final = re.compile(r".+#\d+")
 
 _memories: dict[str, stores.MemoryStore] = {}
 
@@ -59,6 +75,14 @@ class Entry:
     last_modified: datetime
 
 
+@dataclass(slots=True)
+class Asked:
+    """The ways to ask a store: as usual, and in haste after it was given up (None: the same)."""
+
+    hasty: stores.ObjectStore | None = None
+    given_up: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Bucket:
     """An opened object store. Every error is one of its purpose's, and names the object."""
@@ -66,19 +90,44 @@ class Bucket:
     url: str
     store: stores.ObjectStore
     purpose: Purpose
+    asked: Asked = field(default_factory=Asked)
 
-    def entries(self, folder: str) -> Iterator[Entry]:
-        """Every object under a folder ("": all), in no order; instants are UTC, to the millisecond."""
-        with self._errors(folder):
-            for batch in obstore.list(self.store, prefix=folder or None):
-                for meta in batch:
-                    modified = meta["last_modified"].astimezone(UTC)
-                    modified = modified.replace(microsecond=modified.microsecond // 1000 * 1000)
-                    yield Entry(meta["path"], meta["size"], meta["e_tag"] or str(meta["size"]), modified)
+    def entries(self, folder: str, after: str | None = None) -> Iterator[Entry]:
+        """Every object under a folder ("": all), in no order; instants are UTC, to the millisecond.
 
-    def keys(self, folder: str) -> list[str]:
-        """The keys under a folder, sorted."""
-        return sorted(entry.key for entry in self.entries(folder))
+        With `after` those alone whose keys sort behind it; S3 does not look at the others.
+        """
+        for batch in self._batches(folder, after):
+            for meta in batch:
+                modified = meta["last_modified"].astimezone(UTC)
+                modified = modified.replace(microsecond=modified.microsecond // 1000 * 1000)
+                yield Entry(meta["path"], meta["size"], meta["e_tag"] or str(meta["size"]), modified)
+
+    def _batches(self, folder: str, after: str | None) -> Iterator[Sequence[obstore.ObjectMeta]]:
+        listing: Iterator[Sequence[obstore.ObjectMeta]] | None = None
+
+        def following(store: stores.ObjectStore) -> Sequence[obstore.ObjectMeta] | None:
+            """The next batch; tried again, it comes from a listing that begins behind the last (S3 lists in order)."""
+            nonlocal listing
+            current = listing or iter(obstore.list(store, prefix=folder or None, offset=after, chunk_size=1000))
+            listing = None
+            batch = next(current, None)
+            listing = current
+            return batch
+
+        while batch := self._call(folder, following):
+            yield batch
+            after = batch[-1]["path"]
+
+    def entry(self, key: str) -> Entry:
+        """One object, as listed."""
+        meta = self._call(key, lambda store: obstore.head(store, key))
+        modified = meta["last_modified"].astimezone(UTC)
+        return Entry(meta["path"], meta["size"], meta["e_tag"] or str(meta["size"]), modified)
+
+    def keys(self, folder: str, after: str | None = None) -> list[str]:
+        """The keys under a folder, sorted; with `after` those alone that sort behind it."""
+        return sorted(entry.key for entry in self.entries(folder, after))
 
     def chunks(self, key: str, size: int, etag: str | None = None) -> Iterator[bytes]:
         """An object's bytes as they stand, in chunks of some MiB; with `etag` only while the object has it.
@@ -87,64 +136,85 @@ class Bucket:
         comes 20 times faster (46 MB: 7 ms against 150 ms).
         """
         for start in range(0, size, CHUNK_BYTES):
-            with self._errors(key):
-                part = obstore.get(self.store, key, options={"range": (start, min(size, start + CHUNK_BYTES))})
-                if part.meta["size"] != size or etag not in (None, part.meta["e_tag"] or str(size)):
-                    raise self.purpose.unavailable("changed while it was read", where=key, hint="run again")
-                data = bytes(part.bytes())
-            yield data
+            yield self._call(key, partial(self._range, key=key, start=start, size=size, etag=etag))
+
+    def _range(self, store: stores.ObjectStore, *, key: str, start: int, size: int, etag: str | None) -> bytes:
+        part = obstore.get(store, key, options={"range": (start, min(size, start + CHUNK_BYTES))})
+        if part.meta["size"] != size or etag not in (None, part.meta["e_tag"] or str(size)):
+            raise self.purpose.unavailable("changed while it was read", where=key, hint="run again")
+        return bytes(part.bytes())
 
     def read(self, key: str) -> bytes:
         """A whole object."""
-        with self._errors(key):
-            return bytes(obstore.get(self.store, key).bytes())
+        return self._call(key, lambda store: bytes(obstore.get(store, key).bytes()))
 
     def create(self, key: str, data: bytes, attributes: Mapping[str, str] | None = None) -> bool:
-        """Write an object that must not exist yet; False where it does. `attributes` reach S3 only."""
-        with self._errors(key):
+        """Write an object that must not exist yet; False where another one does. `attributes` reach S3 only."""
+        # LocalStore refuses attributes.
+        metadata = dict(attributes or {}) if isinstance(self.store, stores.S3Store) else None
+
+        def put(store: stores.ObjectStore) -> bool:
             try:
-                # LocalStore refuses attributes.
-                metadata = dict(attributes or {}) if isinstance(self.store, stores.S3Store) else None
-                obstore.put(self.store, key, data, mode="create", attributes=metadata or None, use_multipart=False)
+                obstore.put(store, key, data, mode="create", attributes=metadata or None, use_multipart=False)
             except obstore_errors.AlreadyExistsError:
-                return False
-        return True
+                # The answer to an earlier try may have been lost on its way.
+                return obstore.head(store, key)["size"] == len(data) and obstore.get(store, key).bytes() == data
+            return True
+
+        return self._call(key, put)
 
     def replace(self, key: str, data: bytes) -> None:
         """Write an object, over the one that may be there."""
-        with self._errors(key):
-            obstore.put(self.store, key, data, use_multipart=False)
+        self._call(key, lambda store: obstore.put(store, key, data, use_multipart=False))
 
     def delete(self, keys: list[str]) -> None:
         """Remove objects; one that is not there is no error."""
-        for key in keys:
-            with self._errors(key):
-                try:
-                    obstore.delete(self.store, key)
-                except FileNotFoundError:
-                    # S3 says nothing of a key that is not there; a folder does.
-                    continue
 
-    @contextmanager
-    def _errors(self, where: str) -> Iterator[None]:
-        try:
-            yield
-        except FileNotFoundError as error:
-            raise self.purpose.refused(
-                "is not there",
-                where=f"{self.url} {where}",
-                hint=f"check the {self.purpose.name} URL, the bucket and the prefix",
-            ) from error
-        except (obstore_errors.PermissionDeniedError, obstore_errors.UnauthenticatedError, PermissionError) as error:
-            raise self.purpose.refused(
-                "access denied",
-                where=f"{self.url} {where}",
-                hint="check the AWS credentials in the environment, or the folder's permissions",
-            ) from error
-        except (obstore_errors.BaseError, OSError) as error:
-            raise self.purpose.unavailable(
-                _first_line(error), where=f"{self.url} {where}", hint="run again when the object store answers"
-            ) from error
+        def remove(store: stores.ObjectStore, key: str) -> None:
+            # S3 says nothing of a key that is not there; a folder does.
+            with suppress(FileNotFoundError):
+                obstore.delete(store, key)
+
+        for key in keys:
+            self._call(key, partial(remove, key=key))
+
+    def sweep(self, folder: str) -> None:
+        """Remove what processes that were killed left half-written in a folder of files, an hour ago or earlier.
+
+        A file is written as `name#1` and renamed; listings leave those out. S3 has none.
+        """
+        if not isinstance(self.store, stores.LocalStore):
+            return
+        with suppress(OSError), os.scandir(Path(self.url, folder)) as files:
+            for file in files:
+                if _STAGED.fullmatch(file.name) and time.time() - file.stat().st_mtime > STAGED_SECONDS:
+                    Path(file.path).unlink(missing_ok=True)
+
+    def _call(self, where: str, act: Callable[[stores.ObjectStore], T]) -> T:
+        """Do something with the store; raises the purpose's errors.
+
+        obstore repeats what it may; a write that was not answered, and an answer that broke off in the middle, it does
+        not. These are tried once more here: every call that comes by may be carried out twice.
+        """
+        asked = self.asked
+        hasty = asked.hasty if asked.given_up else None
+        again = hasty is None and asked.hasty is not None
+        while True:
+            try:
+                result = act(hasty or self.store)
+            except (obstore_errors.BaseError, OSError) as error:
+                trouble = explain(error, self.purpose.name)
+                if again and trouble.passing and not trouble.given_up:
+                    again = False
+                    continue
+                asked.given_up = trouble.passing
+                raise self._error(trouble, where) from error
+            asked.given_up = False
+            return result
+
+    def _error(self, trouble: Trouble, where: str) -> BarographError:
+        kind = self.purpose.unavailable if trouble.passing else self.purpose.refused
+        return kind(trouble.what, where=f"{self.url} {where}", hint=trouble.hint)
 
 
 def open_bucket(url: str, purpose: Purpose) -> tuple[Bucket, str]:
@@ -156,7 +226,9 @@ def open_bucket(url: str, purpose: Purpose) -> tuple[Bucket, str]:
     """
     parts = urlsplit(url)
     if parts.scheme == "s3":
-        return Bucket(url, _s3(parts.netloc, purpose), purpose), parts.path.strip("/")
+        patient = _s3(parts.netloc, purpose, TIMEOUT, RETRIES)
+        hasty = _s3(parts.netloc, purpose, HASTE, 0)
+        return Bucket(url, patient, purpose, Asked(hasty)), parts.path.strip("/")
     if parts.scheme == "memory":
         return Bucket(url, _memories.setdefault(parts.netloc, stores.MemoryStore()), purpose), ""
     if parts.scheme not in ("", "file"):
@@ -172,22 +244,20 @@ def open_bucket(url: str, purpose: Purpose) -> tuple[Bucket, str]:
     return Bucket(str(folder), stores.LocalStore(folder), purpose), ""
 
 
-def _s3(bucket: str, purpose: Purpose) -> stores.S3Store:
+def _s3(bucket: str, purpose: Purpose, timeout: timedelta, retries: int) -> stores.S3Store:
     if not bucket:
         raise ConfigError("names no bucket", where=f"{purpose.name} s3://", hint="write s3://bucket")
     try:
         return stores.S3Store(
             bucket,
             # allow_http matters only where AWS_ENDPOINT_URL says http:// (an S3 server on the own network).
-            client_options={"timeout": TIMEOUT, "connect_timeout": TIMEOUT / 3, "allow_http": True},
-            retry_config={"max_retries": 5, "retry_timeout": RETRY_WINDOW},
+            client_options={"timeout": timeout, "connect_timeout": timeout / 3, "allow_http": True},
+            retry_config={
+                "max_retries": retries,
+                "retry_timeout": RETRY_WINDOW,
+                "backoff": {"init_backoff": FIRST_WAIT, "max_backoff": timedelta(seconds=15), "base": 2},
+            },
         )
     except (obstore_errors.BaseError, ValueError) as error:
-        raise ConfigError(
-            _first_line(error), where=f"{purpose.name} s3://{bucket}", hint="check the AWS_* environment"
-        ) from error
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip().split("\n")[0]
-    return text[:300] or type(error).__name__
+        what = str(error).strip().split("\n")[0][:300] or type(error).__name__
+        raise ConfigError(what, where=f"{purpose.name} s3://{bucket}", hint="check the AWS_* environment") from error

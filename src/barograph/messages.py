@@ -33,6 +33,14 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
+class Columns:
+    """The properties of a stream in the order of its catalog, before its first record; a source may know none."""
+
+    names: tuple[str, ...]
+    stream: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     """A line for the operator."""
 
@@ -40,7 +48,7 @@ class Log:
     message: str
 
 
-Message: TypeAlias = Record | State | Log
+Message: TypeAlias = Record | State | Columns | Log
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass, field, fields, replace
-from datetime import UTC, datetime
-from typing import Any, Literal
+from datetime import UTC, date, datetime
+from typing import Any, Final, Literal
+
+LONGEST_INTERVAL: Final = 1440
+"""Minutes from one report of a station to the next, at most: completeness is counted by day."""
 
 
 def utc_now() -> datetime:
@@ -73,7 +76,8 @@ class Rejection:
 
     `line` is the 1-based line of a text object; `sheet` and `row` locate it in a workbook (or in the workbook that a
     landed record came from), or in an array of an answer (`hourly.00052`, 1-based place). `rows` is the number of
-    report rows that it costs (0 for a column).
+    report rows that it costs (0 for a column). `instant` is when its report was made, where the row still tells it;
+    else `day` is the local day that it stands in, if that is known.
     """
 
     object: str
@@ -85,6 +89,8 @@ class Rejection:
     value: str | None = None
     station_id: str | None = None
     rows: int = 1
+    instant: datetime | None = None
+    day: date | None = None
 
     @property
     def where(self) -> str:
@@ -191,14 +197,15 @@ class LedgerEntry:
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """What one connection's sync did. status: "landed", "unchanged", "failed", or "skipped" (under way elsewhere).
+    """What one connection's sync did.
 
-    A failed sync may have landed records: an incremental one keeps what lies before its last state.
+    status: "landed", "unchanged", "failed", "stopped" (was asked to end), or "skipped" (under way elsewhere). A sync
+    that failed or was stopped may have landed records: an incremental one keeps what lies before its last state.
     """
 
     connection: str
     stream: str
-    status: Literal["landed", "unchanged", "failed", "skipped"]
+    status: Literal["landed", "unchanged", "failed", "stopped", "skipped"]
     started: datetime
     finished: datetime
     records: int = 0
@@ -272,6 +279,8 @@ class RunReport:
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return iso(value)
+    if isinstance(value, date):
+        return value.isoformat()
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

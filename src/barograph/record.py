@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from types import TracebackType
 from typing import Self
@@ -11,7 +11,8 @@ import orjson
 import polars as pl
 
 from barograph.frame import INSTANT
-from barograph.query import Query, sql
+from barograph.query import Query, completeness, sql
+from barograph.query.completeness import LATE_HOURS
 from barograph.store import open_reader
 from barograph.store.base import LogQuery, StoreReader
 
@@ -62,6 +63,28 @@ class Record:
     def stations(self) -> pl.DataFrame:
         """All stations by id: the description, then number of reports, first and last instant of the record."""
         return self._query.stations_frame()
+
+    def completeness(
+        self,
+        start: str | date | None = None,
+        end: str | date | None = None,
+        *,
+        stations: Iterable[str] | None = None,
+        intervals: Mapping[str, float] | None = None,
+        utc: bool = False,
+        late_hours: float = LATE_HOURS,
+    ) -> pl.DataFrame:
+        """Expected against received reports, one row per station (None: all) and local day, by station id, then day.
+
+        `start` and `end` are days, months or years as in `reports`; neither: the last 30 days, or the 30 up to the
+        newest report where that is older. `intervals` are minutes between two reports by station id; without, the most
+        frequent spacing in the record. Columns: station_id, day, interval_minutes, expected (from the station's first
+        report on, until now), received (those of them that hold a report), share (null where nothing was expected),
+        reports (all of the day), received_late (extracted more than `late_hours` after their instant), gaps: a list of
+        {start, end, expected, cause}, instants in UTC, the cause "source had none", "sync failed", "rejected" or
+        "late" (nothing has asked for it yet). Raises UsageError, NotFound.
+        """
+        return completeness(self._store, stations, start, end, intervals=intervals, utc=utc, late_hours=late_hours)
 
     def logs(self, type: str | None = None, *, run_id: str | None = None, limit: int = 0) -> pl.DataFrame:  # noqa: A002
         """Log entries, newest first: log_id, timestamp, type, msg, and context as a JSON text. `limit` 0: all."""

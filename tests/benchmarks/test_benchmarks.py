@@ -15,7 +15,7 @@ from tests.support.replica_set import ReplicaSet
 def test_every_part_runs_and_the_results_are_kept(
     replica_set: ReplicaSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One quick run measures all five parts on all designs, leaves no database behind and judges nothing."""
+    """One quick run measures all six parts on all designs, leaves no database behind and judges nothing."""
     kept = tmp_path / "results.md"
     assert main(["all", "--quick", "--mongodb", replica_set.uri, "--write", str(kept)]) == 0
     told, written = capsys.readouterr().out, kept.read_text(encoding="utf-8")
@@ -29,6 +29,8 @@ def test_every_part_runs_and_the_results_are_kept(
             "(c) ",
             "(d) ",
             "(e) ",
+            "(f) ",
+            "10 connections",
             "MongoDB, restore",
             "mongod ",
             "naive pandas load",

@@ -8,7 +8,21 @@ from datetime import UTC, datetime
 from barograph.simulate import SimulatedNetwork
 from tests.cli.conftest import Cli
 
-AIRBYTE = ["name", "source", "destination", "frequency", "tags", "last sync", "state", "enabled"]
+AIRBYTE = [
+    "name",
+    "source",
+    "destination",
+    "frequency",
+    "next due",
+    "tags",
+    "enabled",
+    "last sync",
+    "duration",
+    "records",
+    "bytes",
+    "state",
+    "health",
+]
 
 
 def test_connections(own_cli: Cli) -> None:
@@ -18,7 +32,7 @@ def test_connections(own_cli: Cli) -> None:
     own_cli.config.write_text(text + more, encoding="utf-8")
     lines = own_cli("connections").stdout.splitlines()
     assert re.split(r"  +", lines[0]) == AIRBYTE
-    assert re.search(r"later, fr +never +never +no$", lines[-1])
+    assert re.search(r"manual +later, fr +no +never +never +unknown$", lines[-1])
     found = {item["name"]: item for item in own_cli.json("connections")}
     assert found["meteo_ichtegem"]["state"] == "landed"
     assert found["meteo_ichtegem"]["destination"].endswith("landing/meteo_sync/ichtegem")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -113,6 +114,7 @@ def test_a_bad_row_costs_only_itself(row: dict[str, Any], column: str, reason: s
     (bad,) = found.rejections
     assert (bad.line, bad.sheet, bad.row, bad.column, bad.value) == (1, "hourly.00052", 2, column, row[column])
     assert any(part in bad.reason for part in reason.split("|"))
+    assert bad.instant == (None if column == "dh_utc" else datetime(2024, 10, 5, 0, 10, tzinfo=UTC))
     assert found.frame.get_column("line").to_list() == [1, 3]
 
 

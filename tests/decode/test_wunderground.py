@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import csv
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
-from barograph.decode import DecodeContext
+from barograph.decode import DecodeContext, decode_object
 from barograph.errors import FormatError
 from barograph.formats import lines
+from barograph.landing import open_landing, open_object
 from barograph.variables import COMPASS
 from tests.decode.helpers import FLAT, MILLIS, NAME, TABLE, csv_bytes, decode, dumps, envelope, jsonl, row
 
@@ -249,6 +250,75 @@ def test_days_are_inferred_over_the_autumn_night() -> None:
         "2024-10-26T23:58", "2024-10-27T00:30", "2024-10-27T00:58", "2024-10-27T01:03", "2024-10-27T01:40",
         "2024-10-27T02:05", "2024-10-27T23:04",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("bad", "instant", "day"),
+    [
+        (row("10:04:00", Temperature="warm"), datetime(2024, 10, 1, 8, 4, tzinfo=UTC), None),
+        (row("25:61:00"), None, date(2024, 10, 1)),
+        (row("02:30:00", "2024-03-31"), None, date(2024, 3, 31)),
+        (row("10:04:00", DateTime="2024-10-01 11:00:00"), None, date(2024, 10, 1)),
+        (row("10:04:00", "first of May"), None, None),
+    ],
+)
+def test_a_rejection_tells_when(bad: dict[str, Any], instant: datetime | None, day: date | None) -> None:
+    """The instant of its report, else the local day that it stands in, else nothing: it is never guessed."""
+    (found,) = decode(jsonl([row(), bad])).rejections
+    assert (found.instant, found.day) == (instant, day)
+
+
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        (["10:00:00", "10:05:00", "10:03:00"], "line 3 the time goes back from 10:05:00 to 10:03:00"),
+        (["", "00:04:00", "10:00:00", "", "10:05:00"], "line 5 the time goes on from 10:00:00 to 10:05:00 behind an"),
+        (["", "23:00:00", "", "", "00:04:00"], "line 5 2 empty rows, where there is 1 before the first"),
+        (["00:04:00", "", "", "00:04:00"], "line 4 2 empty rows"),
+    ],
+)
+def test_days_that_can_be_read_in_two_ways_are_refused(times: list[str], message: str) -> None:
+    """Line and reason are told."""
+    data = jsonl([row(time, None) if time else {} for time in times])
+    context = replace(TABLE, first_day=date(2024, 10, 1))
+    with pytest.raises(FormatError, match=message):
+        decode(data, context=context)
+
+
+def test_no_row_of_a_table_with_unclear_days_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also those long before the doubtful one, in another block of the object."""
+    defaults = {**(lines.line_blocks.__kwdefaults__ or {}), "size": 300}
+    monkeypatch.setattr(lines.line_blocks, "__kwdefaults__", defaults)
+    zone = open_landing("memory://unclear", "p")
+    clock = [f"{hour:02d}:00:00" for hour in range(24)]
+    zone.create(f"p/s/{NAME}.jsonl", jsonl([row(time, None) for time in [*clock, "22:30:00"]]))
+    (item,) = zone.objects()
+    context = replace(TABLE, first_day=date(2024, 10, 1))
+    with pytest.raises(FormatError, match="line 25"):
+        next(iter(decode_object(item, lambda: open_object(zone, item, limit_mib=1), context)))
+
+
+def test_a_first_day_that_leads_into_the_future_is_refused() -> None:
+    """A row cannot be read before its time: 24 October was the extraction's day."""
+    data = jsonl([row("23:54:00", None), row("00:04:00", None), row("00:03:00", None)])
+    with pytest.raises(FormatError, match="goes back"):
+        decode(data, context=replace(TABLE, first_day=date(2025, 10, 23)))
+    data = jsonl([row("22:54:00", None), row("00:04:00", None)])
+    assert decode(data, context=replace(TABLE, first_day=date(2025, 10, 23))).frame.height == 2
+    with pytest.raises(FormatError, match="reach 2025-10-26: it was read before"):
+        decode(data, context=replace(TABLE, first_day=date(2025, 10, 25)))
+
+
+def test_how_many_days_were_inferred_is_said() -> None:
+    """Rows that come more than once a minute, or at noon only, change nothing about it."""
+    table = [{}, {}, row("12:00:00", None), row("12:00:00", None), {}, {}, row("12:00:00", None)]
+    with pytest.raises(FormatError, match="goes on from 12:00:00 to 12:00:00 behind an empty row"):
+        decode(jsonl(table), context=replace(TABLE, first_day=date(2024, 10, 1)))
+    table[-1] = row("11:55:00", None)
+    found = decode(jsonl(table), context=replace(TABLE, first_day=date(2024, 10, 1)))
+    assert [n.msg for n in found.notes if "inferred" in n.msg] == [
+        "the table carries no date; its days were inferred from first_day = 2024-10-01: 2 days to 2024-10-02"
+    ]
 
 
 def test_a_table_without_days_is_refused_with_an_explanation() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,7 @@ PAGES: Final = (
 )
 
 _FENCE: Final = re.compile(r"^```([\w-]*)\s*$")
+_FILE: Final = re.compile(r"<!-- file: (\S+) -->")
 _NOT_RUN: Final = re.compile(r"<!-- not run: (.+) -->")
 _LINK: Final = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
 _IMAGE: Final = re.compile(r"!\[([^\]]*)\]\(([^()\s]+)\)")
@@ -26,29 +28,38 @@ _HEADING: Final = re.compile(r"^#{1,6} (.+)$")
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A fenced block: its language, its lines, where its text begins (1-based), and why it is not run, if so."""
+    """A fenced block: its language, its lines, where its text begins (1-based), and why it is not run, if so.
+
+    `file` is the name under which the page wants it saved.
+    """
 
     page: Path
     line: int
     language: str
     text: str
     not_run: str | None
+    file: str | None = None
 
 
 def blocks(page: Path) -> list[Block]:
     """The fenced blocks of a page, in their order."""
     found: list[Block] = []
-    begun: tuple[int, str, str | None] | None = None
+    begun: tuple[int, str, str | None, str | None] | None = None
     lines = page.read_text(encoding="utf-8").splitlines()
     for number, line in enumerate(lines, 1):
         if (fence := _FENCE.match(line)) is None:
             continue
         if begun is None:
-            reason = _NOT_RUN.fullmatch(next((above for above in lines[number - 2 :: -1] if above.strip()), ""))
-            begun = (number + 1, fence[1], None if reason is None else reason[1])
+            above = [line for line in lines[max(0, number - 4) : number - 1] if line.strip()]
+            marks = takewhile(lambda line: line.startswith("<!--"), reversed(above))
+            reason, file = None, None
+            for mark in marks:
+                reason = match[1] if (match := _NOT_RUN.fullmatch(mark)) else reason
+                file = match[1] if (match := _FILE.fullmatch(mark)) else file
+            begun = (number + 1, fence[1], reason, file)
         else:
             text = "\n".join(lines[begun[0] - 1 : number - 1]) + "\n"
-            found.append(Block(page, begun[0], begun[1], text, begun[2]))
+            found.append(Block(page, begun[0], begun[1], text, begun[2], begun[3]))
             begun = None
     assert begun is None, f"{page}: a block does not end"
     return found

@@ -30,12 +30,14 @@ def test_examples(
 ) -> None:
     """Every console, Python and toml block of the page, from top to bottom in one folder, gives what it shows.
 
-    A block that is not run says why in a comment above it.
+    A block that is not run says why in a comment above it; one that names a file is saved under its name.
     """
     if any("$ barograph cluster up" in block.text for block in blocks(page)):
         request.getfixturevalue("mongod")
     session = Session(demo[0], monkeypatch, demo[1])
     for block in blocks(page):
+        if block.file is not None:
+            (demo[0] / block.file).write_text(block.text, encoding="utf-8")
         if block.language in RUN and block.not_run is None:
             session.run(block)
 

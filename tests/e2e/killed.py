@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from itertools import count
 from typing import Any, Final
 
 from barograph.faces.cli.main import main
@@ -33,17 +34,17 @@ STAGES: Final = {
 
 def kill_at(stage: str, number: int, when: str) -> None:
     """Arrange that this process is killed before or after the `number`-th call (from 1) of a stage's method."""
-    name, calls = STAGES[stage], 0
+    name, calls = STAGES[stage], count(1)
     for owner in (LandingZone,) if stage == "land" else (SqliteStore, MongoStore):
         original: Any = getattr(owner, name)
 
         def deadly(*args: Any, original: Any = original, **kwargs: Any) -> Any:
-            nonlocal calls
-            calls += 1
-            if calls == number and when == "before":
+            # Several connections are synced at once: each call has its own number.
+            mine = next(calls)
+            if mine == number and when == "before":
                 os.kill(os.getpid(), signal.SIGKILL)
             result = original(*args, **kwargs)
-            if calls == number:
+            if mine == number:
                 os.kill(os.getpid(), signal.SIGKILL)
             return result
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 import pytest
 
 from tests.e2e.airbyte import jsonl, rows_of
+from tests.e2e.airbyte_typed import Typing, avro_of, parquet_of
 from tests.e2e.scenario import Place, Scene
 
 STATION: Final = "IICHTE19"
@@ -139,10 +140,18 @@ def test_a_bad_record_of_a_csv_costs_itself(landed: Scene, change: Callable[[byt
         (".csv.gz", lambda data: gzip.compress(data)[:-50], "gzip is cut short"),
         (".csv.gz", lambda _: gzip.compress(b"x" * 3_000_000), "unpacks to more than 1 MiB"),
         (".xlsx", lambda data: data, "is not a workbook"),
-        (".parquet", lambda _: b"PAR1....PAR1", ".parquet"),
+        (".parquet", lambda _: b"PAR1....PAR1", "cut short"),
+        (".parquet", lambda data: data, "is not parquet but text"),
+        (".avro", lambda data: data, "is not avro but text"),
+        (".avro", lambda _: b"PAR1....PAR1", "is not avro but Parquet"),
+        (".csv", lambda _: b"PAR1....PAR1", "is not csv but Parquet"),
+        (".jsonl", lambda _: b"Obj\x01....", "is not jsonl but Avro"),
+        (".avro", lambda _: b"Obj\x01....", "an Avro file cut short in its header"),
+        (".orc", lambda _: b"ORC", "cannot read"),
     ],
     ids=["empty", "zip", "html", "jsonl as csv", "gzip as csv", "csv as jsonl", "csv as gz", "gz cut", "gz bomb",
-         "csv as xlsx", "parquet"],
+         "csv as xlsx", "parquet cut", "csv as parquet", "csv as avro", "parquet as avro", "parquet as csv",
+         "avro as jsonl", "avro cut", "orc"],
 )  # fmt: skip
 def test_an_object_that_is_not_what_its_name_says(
     landed: Scene, name: str, make: Callable[[bytes], bytes], words: str
@@ -167,6 +176,49 @@ def test_an_object_that_is_not_what_its_name_says(
     limited.assert_record(lost=lost)
     again = limited.place.ingest()
     assert (again.status, again.skipped, [item.object for item in again.objects]) == ("incomplete", 2, [key])
+
+
+def test_an_avro_file_cut_short_keeps_what_was_whole(landed: Scene) -> None:
+    """Of a landed Avro file that ends in the middle, the blocks before that place are stored, and the run says so."""
+    path = landed.landed(STREAM)
+    data = avro_of(rows_of(path), Typing(), "deflate", 50)
+    path.unlink()
+    path.with_suffix(".avro").write_bytes(data[: len(data) * 2 // 3])
+    report = landed.place.ingest()
+    assert report.status == "incomplete"
+    assert any("an Avro file cut short inside a block, behind" in error for error in report.errors)
+    kept = [key for key in landed.place.record() if key[0] == STATION]
+    reports = landed.of(STATION)
+    assert 49 <= len(kept) < len(reports)
+    assert kept == reports[: len(kept)]
+    landed.assert_record(lost=reports[len(kept) :])
+
+
+def test_a_damaged_page_costs_its_file(landed: Scene) -> None:
+    """Damage inside a Parquet file's pages is told with row group, column and byte; nothing of the file is guessed."""
+    path = landed.landed(STREAM)
+    data = bytearray(parquet_of(rows_of(path), Typing(), compression="gzip", write_page_checksum=True))
+    path.unlink()
+    data[len(data) // 4] ^= 1
+    path.with_suffix(".parquet").write_bytes(data)
+    report = landed.place.ingest()
+    assert report.status == "incomplete"
+    assert any("the checksum of the page at byte" in error for error in report.errors)
+    landed.assert_record(lost=landed.of(STATION))
+
+
+def test_a_cell_of_avro_that_cannot_be_read_costs_its_row(landed: Scene) -> None:
+    """A row is rejected with the number of its record, its column and its value; all others are stored."""
+    path = landed.landed(STREAM)
+    rows = rows_of(path)
+    before = json.dumps(rows[LINE]).encode()
+    rows[LINE]["_airbyte_data"]["Temperature"] = "?3.1 °F"
+    path.unlink()
+    path.with_suffix(".avro").write_bytes(avro_of(rows, Typing(), "snappy"))
+    report = landed.place.ingest()
+    landed.assert_fate(report, rejected=1)
+    landed.assert_reported(report, line=LINE + 1, column="Temperature", value="?3.1 °F")
+    landed.assert_record(lost=[lost_by(landed, before)])
 
 
 def test_a_mended_object_is_ingested(landed: Scene) -> None:

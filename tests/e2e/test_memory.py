@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
 
+import polars as pl
 import pytest
 
 from tests.e2e.scenario import ROOT, Place, environment
@@ -130,6 +131,20 @@ def test_a_landed_object_of_600_000_reports(place: Place) -> None:
     assert path.stat().st_size > 200e6
     counts, peak = measured(place, "ingest")
     path.unlink()
+    assert counts["new"] == DAYS * 288 > 600_000
+    assert peak < LIMIT_MB
+
+
+def test_a_parquet_object_of_600_000_reports(place: Place) -> None:
+    """The same reports in one Parquet object, three years of the station in each row group."""
+    path = place.landing_folder / "table" / f"{LANDED}.parquet"
+    path.parent.mkdir(parents=True)
+    rows = [json.loads(line) for line in table_day().splitlines()]
+    day = pl.DataFrame([row | row["_airbyte_data"] for row in rows]).drop("Date", "_airbyte_data")
+    pl.DataFrame({"Date": list(winter_days(DAYS))}).join(day, how="cross").rename(
+        {name: re.sub(r"\W", "_", name) for name in day.columns}
+    ).write_parquet(path, row_group_size=3 * 365 * 288)
+    counts, peak = measured(place, "ingest")
     assert counts["new"] == DAYS * 288 > 600_000
     assert peak < LIMIT_MB
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import polars as pl
 import pytest
 from pymongo import MongoClient
 
-from barograph.query import Query
+from barograph.query import Query, completeness
 from barograph.wiring import opened_store
 from tests.e2e import oracle
 from tests.e2e.oracle import Reading
@@ -123,6 +124,31 @@ def test_a_day_on_the_command_line(accepted: Accepted) -> None:
         assert result.returncode == 0, result.stderr
         found.append(len(json.loads(result.stdout)["reports"]))
     assert found == [178, 154]
+
+
+def test_what_is_missing(accepted: Accepted) -> None:
+    """IICHTE19's three outages (24, 27 and 8 minutes), and the afternoon after the feeds end; nothing else."""
+    with opened_store(accepted.place.settings) as store:
+        frame = completeness(store, first="2024-10-01", last="2024-10-07")
+    found = {
+        (row["station_id"], row["day"].day): (row["expected"], row["received"], [g["expected"] for g in row["gaps"]])
+        for row in frame.iter_rows(named=True)
+        if row["gaps"]
+    }
+    assert found == {
+        ("IICHTE19", 2): (288, 284, [4]),
+        ("IICHTE19", 3): (288, 283, [4, 1]),
+        ("IICHTE19", 7): (288, 178, [110]),
+        ("ILAMAD25", 7): (288, 180, [108]),
+        ("00052", 7): (144, 85, [59]),
+        ("000R5", 7): (144, 85, [59]),
+        ("STATIC0010", 7): (144, 85, [59]),
+        ("07015", 7): (24, 14, [10]),
+    }
+    assert {gap["cause"] for gaps in frame.get_column("gaps") for gap in gaps} == {"source had none"}
+    assert frame.group_by("station_id").agg(pl.col("reports").sum()).sort("station_id").rows() == sorted(
+        REPORTS.items()
+    )
 
 
 def test_a_second_run_changes_nothing(accepted: Accepted) -> None:

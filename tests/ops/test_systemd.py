@@ -210,6 +210,8 @@ def test_the_nightly_command_in_a_sandbox(tmp_path: Path) -> None:
             *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all"),
             *("--no-new-privs", "env", "-i", "PATH=/usr/bin:/bin", "PYTHONUNBUFFERED=1", "PYTHONDONTWRITEBYTECODE=1"),
             *("CREDENTIALS_DIRECTORY=/mnt/credentials", "PYTHONPATH=/mnt/project:/mnt/packages"),
+            # Where Python is built with a shared library, that lies under the home which the sandbox hides.
+            *("LD_LIBRARY_PATH=/mnt/python/lib",),
             *("sh", "-c", 'umask 0077; touch /mnt/project/x /etc/x 2>/dev/null && exit 99; cd /; exec "$@"', "sh"),
             *(f"/mnt/python/bin/python{sys.version_info[0]}.{sys.version_info[1]}", "-m", "barograph", *words),
         ],

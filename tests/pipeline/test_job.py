@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from barograph.config import Connection, Settings
 from barograph.errors import UsageError
-from barograph.landing import LandingZone, land, open_landing
+from barograph.landing import LandingZone, StreamWriter, land, open_landing
 from barograph.model import RunReport, Station
 from barograph.pipeline import Job, ingest, rebuild, sync, verify
 from barograph.store import open_store
@@ -167,6 +168,33 @@ def test_a_vanished_report_is_kept_and_logged(job: Job) -> None:
     ingest(job)
     assert len(temperatures(job.store)) == 3
     assert any("no longer in the source" in entry.msg for entry in job.store.logs(LogQuery(type="warning")))
+
+
+def missed(store: Store) -> list[str]:
+    return [entry.msg for entry in store.logs(LogQuery(type="warning")) if "no longer in the source" in entry.msg]
+
+
+def test_an_incremental_batch_says_what_is_new_and_no_more(job: Job) -> None:
+    """A report that a batch does not repeat has not vanished from its source."""
+    for day, records in ((1, [row(), row("00:09:00"), row("00:14:00")]), (2, [row(), row("00:19:00")])):
+        with closing(StreamWriter(job.zone, "one", started=NOW + timedelta(days=day))) as writer:
+            for record in records:
+                writer.add(record)
+            writer.checkpoint({"day": day})
+            writer.finish()
+        ingest(job)
+    assert len(temperatures(job.store)) == 4
+    assert missed(job.store) == []
+
+
+def test_a_part_of_an_export_is_not_all_of_it(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A generation that was cut into parts holds the reports all the same."""
+    monkeypatch.setattr("barograph.landing.spool.PART_BYTES", 10)
+    put(job.zone, 1, row(), row("00:09:00"), row("00:14:00"))
+    put(job.zone, 2, row(), row("00:09:00"), row("00:14:00", Temperature=cell(41)))
+    ingest(job)
+    assert len(job.zone.objects()) == 6
+    assert missed(job.store) == []
 
 
 def test_a_stream_that_no_connection_names_is_not_ingested_in_silence(job: Job) -> None:

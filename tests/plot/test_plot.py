@@ -21,8 +21,9 @@ from barograph.model import Station
 from barograph.plot import plot
 from barograph.plot.draw import CALM, FLAG_COLOURS, View
 from barograph.plot.panels import BLUE, NAVY, PLUM, SAND, SKY, TEAL, chosen
+from barograph.plot.paper import DPI
 from barograph.plot.series import FAIL, SUSPECT, bucket_of, observed
-from barograph.plot.sheet import DPI, Sheet
+from barograph.plot.sheet import Sheet
 from barograph.query import Span, parse_span
 from barograph.variables import NAMES
 from tests.query.stores import every, reports

@@ -39,6 +39,7 @@ def test_public_methods_of_a_record() -> None:
         "close",
         "reports",
         "stations",
+        "completeness",
         "logs",
         "sql",
     ]

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from barograph.model import Counts, Coverage, LedgerEntry, LogEntry, ObjectReport, Rejection, RunReport, Station
+from barograph.model import (
+    Counts,
+    Coverage,
+    LedgerEntry,
+    LogEntry,
+    ObjectReport,
+    Rejection,
+    RunReport,
+    Station,
+    SyncReport,
+)
 from barograph.model import StationSummary as Summary
-from barograph.store.base import LogQuery, Store, StoredStation
+from barograph.store.base import LogQuery, Store, StoredStation, SyncEntry
 from tests.support.days import DAY, EXTRACTED, at, day_of
 
 ICHTEGEM = Station(
@@ -133,6 +144,9 @@ def test_logs_come_newest_first(store: Store) -> None:
     assert ids(type="error", run_id="r2") == "b"
     assert ids(type="error", limit=1) == "c"
     assert ids(run_id="none") == ""
+    assert ids(since=EXTRACTED + timedelta(minutes=1)) == "cba"
+    assert ids(type="error", since=EXTRACTED + timedelta(minutes=2, milliseconds=1)) == ""
+    assert ids(since=EXTRACTED + timedelta(minutes=1), limit=1) == "c"
     assert store.logs(LogQuery(run_id="r2")) == [entries[2]]
 
 
@@ -188,6 +202,29 @@ def test_runs_come_newest_first_and_ready_for_json(store: Store) -> None:
         store.put_run(report)
     assert store.runs() == [full.as_dict(), run("a", 1).as_dict(), run("z", 0).as_dict()]
     assert store.runs(limit=1) == [full.as_dict()]
+
+
+def synced(name: str, hour: int, **more: Any) -> SyncReport:
+    started = EXTRACTED + timedelta(hours=hour)
+    return SyncReport(name, f"stream-{name}", "landed", started, started + timedelta(seconds=2.5), **more)
+
+
+def test_syncs_come_from_the_runs_since_an_instant(store: Store) -> None:
+    """Each sync with its run; newest run first, then in the report's order; the objects are left where they are."""
+    first = synced("a", 0, records=12, bytes=3456, generation=1)
+    failed = replace(synced("b", 0), status="failed", error="a: 503 — later")
+    again = replace(synced("a", 1, generation=1), status="unchanged")
+    with_objects = replace(first, objects=("x/a_0.csv", "x/a_1.csv"))
+    store.put_run(run("one", 0, connections=(with_objects, failed), rejections=(Rejection("k", "warm", line=3),)))
+    store.put_run(run("two", 1, connections=(again,)))
+    store.put_run(run("ingest", 2))
+    entries = [SyncEntry("two", "run", again), SyncEntry("one", "run", first), SyncEntry("one", "run", failed)]
+    assert store.syncs(EXTRACTED - timedelta(days=400)) == entries
+    assert store.syncs(EXTRACTED) == entries, "a run that started at the instant itself counts"
+    assert store.syncs(EXTRACTED + timedelta(milliseconds=1)) == entries[:1]
+    assert store.syncs(EXTRACTED, "a") == entries[:2]
+    assert store.syncs(EXTRACTED, "b") == entries[2:]
+    assert store.syncs(EXTRACTED, "nobody") == store.syncs(EXTRACTED + timedelta(hours=2)) == []
 
 
 def test_stations_can_be_asked_for_by_id(store: Store) -> None:

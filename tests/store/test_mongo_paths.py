@@ -115,7 +115,13 @@ def fill(store: Store) -> None:
 def exercises(store: Store) -> dict[str, Callable[[], object]]:
     """Each method of the protocol, with every argument that changes what is asked; those that delete come last."""
     key, first, week, year = DayKey(STATIONS[0], DAY), at(DAY), timedelta(days=7), timedelta(days=365)
-    logs = (LogQuery(), LogQuery(limit=5), LogQuery(type="error"), LogQuery(run_id="run-1", limit=3))
+    logs = (
+        LogQuery(),
+        LogQuery(limit=5),
+        LogQuery(type="error"),
+        LogQuery(run_id="run-1", limit=3),
+        LogQuery(type="error", since=EXTRACTED),
+    )
 
     def save() -> None:
         loaded = store.load_days([key])[key]
@@ -169,6 +175,7 @@ def exercises(store: Store) -> dict[str, Callable[[], object]]:
         "logs": lambda: [store.logs(query) for query in (*logs, LogQuery("error", "run-1", 3))],
         "put_run": lambda: store.put_run(run_report(1)),
         "runs": lambda: [store.runs(), store.runs(3)],
+        "syncs": lambda: [store.syncs(EXTRACTED), store.syncs(EXTRACTED + timedelta(hours=3), "a")],
         "archive": archive,
         "scratch": scratch,
         "delete_days": store.delete_days,

@@ -6,16 +6,21 @@ password comes from BAROGRAPH_STORE or from the file that `store.url_file` names
 `${VARIABLE}`s of the environment.
 """
 
-from barograph.config.connections import is_timezone
 from barograph.config.credentials import adopt_credentials
-from barograph.config.kinds import SOURCE_KINDS, SourceKind, kind_of
-from barograph.config.load import alert_url, cluster_port, data_folder, debug, load, mongod
+from barograph.config.edit import set_enabled
+from barograph.config.kinds import LANDED_ONLY, SOURCE_KINDS, SourceKind, kind_of
+from barograph.config.load import alert_url, child_environment, cluster_port, data_folder, debug, load, mongod
+from barograph.config.plugins import broken, load_plugin
+from barograph.config.schedule import Schedule
 from barograph.config.settings import Connection, Limits, Retention, Settings
-from barograph.config.tables import ENVIRONMENT, FORMATS, MIB, TABLES, Option, Secret
+from barograph.config.tables import ENVIRONMENT, FORMATS, MAPPING_OPTIONS, MIB, TABLES, Option, Secret
+from barograph.config.timezones import is_timezone
 
 __all__ = [
     "ENVIRONMENT",
     "FORMATS",
+    "LANDED_ONLY",
+    "MAPPING_OPTIONS",
     "MIB",
     "SOURCE_KINDS",
     "TABLES",
@@ -23,16 +28,21 @@ __all__ = [
     "Limits",
     "Option",
     "Retention",
+    "Schedule",
     "Secret",
     "Settings",
     "SourceKind",
     "adopt_credentials",
     "alert_url",
+    "broken",
+    "child_environment",
     "cluster_port",
     "data_folder",
     "debug",
     "is_timezone",
     "kind_of",
     "load",
+    "load_plugin",
     "mongod",
+    "set_enabled",
 ]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Mapping
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from barograph.config.kinds import SourceKind, kind_of
+from barograph.config.lines import Keys, key_lines
 from barograph.config.secrets import is_reference
 from barograph.config.tables import LONGEST_LOG, TABLES, Option, Secret
 from barograph.errors import ConfigError
+from barograph.model import LONGEST_INTERVAL
 
 _KIND_NAMES: Final = {
     str: "a string",
@@ -107,36 +109,39 @@ class Checker:
         if key == "log_days" and value > LONGEST_LOG:
             what = f"[{title}] {key} = {value} is more than {LONGEST_LOG}"
             self.fail(what, key, hint="0 keeps them for ever", table=title)
+        if key == "interval" and title.startswith("stations.") and not 1 <= value <= LONGEST_INTERVAL:
+            what = f"[{title}] interval = {value} is not between 1 and {LONGEST_INTERVAL} minutes"
+            self.fail(what, key, hint="it is the time from one report to the next", table=title)
         if key not in _SIGNED and value < 0:
             self.fail(f"[{title}] {key} = {value} must not be negative", key, table=title)
 
-    def fail(self, what: str, key: str, *, hint: str = "", table: str = "") -> NoReturn:
+    def fail(self, what: str, key: str | Keys, *, hint: str = "", table: str | Keys = "") -> NoReturn:
         """Raise ConfigError at the line of `key`, looked for in [table] first."""
         raise ConfigError(what, where=f"{self.path}{self.line(key, table)}", hint=hint)
 
-    def line(self, key: str, table: str = "") -> str:
-        """`:line` of the place in the file that sets or opens `key` in a table (or its parents), if it can be found."""
+    def line(self, key: str | Keys, table: str | Keys = "") -> str:
+        """`:line` of the place in the file that sets or opens `key` in a table, or of what it would stand in.
+
+        `key` and `table` are paths: a tuple of keys, or a text of TOML with dots and quotes.
+        """
         if self.path is None:
             return ""
+        lines = self._lines
         inside, path = _parts(table), _parts(key)
-        setting = re.compile(rf'^\s*(?:[\w.-]+\.)?"?{re.escape(path[-1])}"?\s*=')
-        best: tuple[int, int] = (0, 0)
-        here: tuple[str, ...] = ()
-        for number, line in enumerate(self.path.read_text(encoding="utf-8").splitlines(), 1):
-            rank = 0
-            if (header := re.match(r"^\s*\[\[?([^\]]+)\]", line)) is not None:
-                here = _parts(header[1])
-                rank = 2 if here in (path, (*inside, *path)) else int(here[-1] == path[-1])
-            elif setting.match(line):
-                rank = 3 if inside and here[: len(inside)] == inside else 1
-            best = max(best, (rank, -number))
-        return f":{-best[1]}" if best[0] else ""
+        whole = (*inside, *path)
+        places = [whole, path, *(whole[:end] for end in range(len(whole) - 1, 0, -1))]
+        number = next((lines[place] for place in places if place in lines), None)
+        return "" if number is None else f":{number}"
+
+    @cached_property
+    def _lines(self) -> dict[Keys, int]:
+        return {} if self.path is None else key_lines(self.path.read_text(encoding="utf-8"))
 
 
-def _parts(title: str) -> tuple[str, ...]:
+def _parts(title: str | Keys) -> Keys:
     """The keys of a table's title, "connections.c" or [connections."c"]."""
-    if not title:
-        return ()
+    if isinstance(title, tuple) or not title:
+        return tuple(title)
     try:
         value: Any = tomllib.loads(f"[{title}]")
     except tomllib.TOMLDecodeError:

@@ -13,6 +13,7 @@ from barograph.config.checker import Checker, local_path
 from barograph.config.connections import make_connections
 from barograph.config.settings import Limits, Retention, Settings
 from barograph.config.tables import TABLES
+from barograph.config.timezones import is_timezone
 from barograph.errors import ConfigError
 from barograph.model import Station
 
@@ -20,6 +21,11 @@ FIRST_CLUSTER_PORT: Final = 27_117
 """Beside MongoDB's own 27017 to 27019, and below the ports that Linux gives to clients (32768 and up)."""
 LAST_CLUSTER_PORT: Final = 65_528
 """Room for seven members after it."""
+_SHOWN: Final = frozenset({
+    "PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME",
+    "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+})  # fmt: skip
 
 
 def load(
@@ -46,7 +52,9 @@ def load(
     store_url = store_url or _store_from_file(store_table, base)
     backup_table = checked.get("backup", {})
     backup_url = env.get("BAROGRAPH_BACKUPS") or local_path(backup_table.get("url"), base)
-    stations = {key: Station(key, **value) for key, value in checked.get("stations", {}).items()}
+    described = checked.get("stations", {})
+    intervals = {key: table.pop("interval") for key, table in described.items() if "interval" in table}
+    stations = {key: Station(key, **table) for key, table in described.items()}
     connections = make_connections(checked.get("connections", {}), stations, checker, env)
     ingest, metrics = checked.get("ingest", {}), checked.get("metrics", {})
     textfile = local_path(metrics.get("textfile"), base)
@@ -64,11 +72,29 @@ def load(
         metrics_textfile=None if textfile is None else Path(textfile),
         metrics_emf=metrics.get("emf", False),
         stations=stations,
+        intervals=intervals,
         connections=connections,
         limits=Limits(**checked.get("limits", {})),
+        concurrency=_concurrency(checked.get("sync", {}), checker),
+        timezone=_timezone(checked.get("scheduler", {}), checker),
         config_file=path,
         **{key: ingest.get(key, option.default) for key, option in TABLES["ingest"].items()},
     )
+
+
+def _concurrency(table: Mapping[str, Any], checker: Checker) -> int:
+    value: int = table.get("concurrency", TABLES["sync"]["concurrency"].default)
+    if value < 1:
+        checker.fail(f"[sync] concurrency = {value} is less than 1", "concurrency", table="sync")
+    return value
+
+
+def _timezone(table: Mapping[str, Any], checker: Checker) -> str:
+    value: str = table.get("timezone", TABLES["scheduler"]["timezone"].default)
+    if not is_timezone(value):
+        what = f"[scheduler] timezone {value!r} is not an IANA timezone"
+        checker.fail(what, "timezone", hint='for example "Europe/Paris"', table="scheduler")
+    return value
 
 
 def data_folder(data_dir: str | os.PathLike[str] | None = None, *, environ: Mapping[str, str] | None = None) -> Path:
@@ -99,6 +125,16 @@ def alert_url(environ: Mapping[str, str] | None = None) -> str | None:
     """The web hook that BAROGRAPH_ALERT_URL names, if it does."""
     env = os.environ if environ is None else environ
     return env.get("BAROGRAPH_ALERT_URL") or None
+
+
+def child_environment(*, installing: bool = False, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What a foreign program may see of the environment: the machine, the language, proxies, certificates, no secret.
+
+    `installing`: what pip listens to as well.
+    """
+    env = os.environ if environ is None else environ
+    prefixes = ("LC_", "PIP_", "UV_") if installing else ("LC_",)
+    return {name: value for name, value in env.items() if name.upper() in _SHOWN or name.startswith(prefixes)}
 
 
 def debug(environ: Mapping[str, str] | None = None) -> bool:

@@ -8,7 +8,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from barograph.config.kinds import SOURCE_KINDS
+from barograph.config.kinds import kind_of
+from barograph.config.schedule import Schedule
 from barograph.config.secrets import references, substitute
 from barograph.errors import ConfigError
 from barograph.mapping import TableMapping
@@ -20,7 +21,8 @@ class Connection:
     """A named sync: where from, which stream, in which form, how often.
 
     `options` are the settings of its kind alone. `environ` holds what the environment says of the `${VARIABLE}`s in its
-    texts; the texts keep the references, so that they can be shown.
+    texts; the texts keep the references, so that they can be shown. `timezones`: those of its stations, for a kind that
+    asks by local day.
     """
 
     name: str
@@ -30,12 +32,14 @@ class Connection:
     station: str | None = None
     format: str = "jsonl"
     compression: str = "none"
+    flatten: str = "none"
     schedule: str = "manual"
     enabled: bool = True
     tags: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)
     mapping: TableMapping | None = None
     environ: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False, compare=False)
+    timezones: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def first_day(self) -> date | None:
@@ -45,8 +49,7 @@ class Connection:
     @property
     def decoder(self) -> str:
         """The kind of source whose decoder reads what this connection lands."""
-        kind = SOURCE_KINDS.get(self.source)
-        return str(self.options.get("decoder") or (kind and kind.decoder) or self.source)
+        return str(self.options.get("decoder") or kind_of(self.source).decoder or self.source)
 
     @property
     def folders(self) -> tuple[str, ...]:
@@ -99,7 +102,7 @@ class Retention:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything the job needs to know, checked."""
+    """Everything the job needs to know, checked. `intervals`: minutes between two reports, by station id."""
 
     data_dir: Path
     landing_url: str
@@ -107,6 +110,7 @@ class Settings:
     store_url: str = field(repr=False)
     backup_url: str = ""
     stations: Mapping[str, Station] = field(default_factory=dict)
+    intervals: Mapping[str, int] = field(default_factory=dict)
     connections: Mapping[str, Connection] = field(default_factory=dict)
     limits: Limits = Limits()
     rejected_threshold: float = 0.0
@@ -116,4 +120,10 @@ class Settings:
     retention: Retention = Retention()
     metrics_textfile: Path | None = None
     metrics_emf: bool = False
+    concurrency: int = 4
+    timezone: str = "UTC"
     config_file: Path | None = None
+
+    def schedule(self, connection: Connection) -> Schedule | None:
+        """When the scheduler syncs a connection, enabled or not; None: only by hand."""
+        return Schedule.of(connection.schedule, self.timezone)

@@ -7,6 +7,8 @@ from datetime import date
 from typing import Any, Final
 
 FORMATS: Final = ("csv", "jsonl")
+FLATTENING: Final = ("none", "root")
+"""Airbyte's "No flattening" and "Root level flattening"."""
 MIB: Final = 1024 * 1024
 LONGEST_LOG: Final = 24_855
 """Days: MongoDB's TTL indexes take at most 2^31 - 1 seconds."""
@@ -53,13 +55,19 @@ TABLES: Final[dict[str, dict[str, Option]]] = {
         "rejected_threshold": Option(float, 0.0, "share of a run's report rows that may be rejected before it exits 3"),
         "batch_rows": Option(int, 50_000, "report rows held in memory before they are merged into the store"),
     },
+    "sync": {
+        "concurrency": Option(int, 4, "connections that are synced at once, at least 1"),
+    },
+    "scheduler": {
+        "timezone": Option(str, "UTC", "IANA timezone of the connections' schedules; daily is its midnight"),
+    },
     "limits": {
         "http_timeout": Option(float, 30.0, "seconds without an answer, or a byte of it, before a server is given up"),
         "http_retries": Option(int, 2, "further tries when a server answers 5xx or 429, or not at all"),
         "source_mib": Option(int, 512, "largest file a source may send"),
-        "unpacked_mib": Option(int, 512, "largest size of a workbook when unpacked"),
+        "unpacked_mib": Option(int, 512, "largest size of a workbook, or a row group of Parquet, when unpacked"),
         "object_mib": Option(int, 16_384, "largest size of a landed object when unpacked"),
-        "record_mib": Option(int, 64, "longest line of a table (Infoclimat answers are streamed and may be longer)"),
+        "record_mib": Option(int, 64, "longest line of a table, largest block of Avro (answers in JSONL are streamed)"),
     },
     "stations": {
         "name": Option(str, None, "the station's name"),
@@ -72,6 +80,7 @@ TABLES: Final[dict[str, dict[str, Option]]] = {
         "hardware": Option(str, None, "console or sensor"),
         "software": Option(str, None, "firmware"),
         "license_info": Option(str, None, "licence, source and address of its data"),
+        "interval": Option(int, None, "minutes from one report to the next, for completeness; default as it reports"),
     },
     "connections": {
         "source": Option(str, None, "kind of source, see docs/sources.md"),
@@ -80,7 +89,8 @@ TABLES: Final[dict[str, dict[str, Option]]] = {
         "stream": Option(str, None, "folder in the landing zone; default the connection's name"),
         "format": Option(str, "jsonl", "what is landed: csv or jsonl"),
         "compression": Option(str, "none", "gzip or none"),
-        "schedule": Option(str, "manual", "manual, daily or a cron expression; only tells the scheduler when"),
+        "flatten": Option(str, "none", "none, or root: a record's fields in the place of _airbyte_data"),
+        "schedule": Option(str, "manual", "when `scheduler` syncs it: manual, daily, or five fields as in cron"),
         "enabled": Option(bool, True, "whether run and sync without names take it"),
         "tags": Option(list, (), "words to find it by"),
     },
@@ -88,6 +98,15 @@ TABLES: Final[dict[str, dict[str, Option]]] = {
 # fmt: on
 
 FIRST_DAY: Final = Option(date, None, "local day of the first row, for a table that carries no date")
+
+MAPPING_OPTIONS: Final[dict[str, Option]] = {
+    "columns": Option(dict, None, "where the table says the time and each variable, see docs/sources/table.md"),
+    "station_column": Option(str, None, "the column that names each row's station, where the connection names none"),
+    "station_prefix": Option(str, "", "what goes before the name that station_column says"),
+    "station_columns": Option(dict, None, "what the table says of its stations: name, latitude, ... = its column"),
+    "license_info": Option(str, None, "licence, source and address of the data, carried to its stations"),
+}
+"""The settings of every kind whose records the decoder "table" reads."""
 
 ENVIRONMENT: Final[dict[str, str]] = {
     "BAROGRAPH_CONFIG": "the configuration file; default barograph.toml in the working folder",

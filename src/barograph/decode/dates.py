@@ -88,43 +88,72 @@ def _why(frame: pl.DataFrame, day: pl.Series, row: int) -> Refusal:
     return (row, "Time", "not a time of day" if text else "the row carries no time", text)
 
 
+DISORDER: Final = timedelta(hours=2)
+"""A step back of no more than this is taken for rows out of order: as a new day it would hide a gap of 22 hours."""
+
+
+class UnclearDays(Exception):
+    """The days of a table without dates cannot be told; the text says why, `row` where."""
+
+    def __init__(self, reason: str, row: int) -> None:
+        super().__init__(reason)
+        self.row = row
+
+
 class DayInference:
     """Local days for a table without dates (what a connector that drops the sheets' titles leaves).
 
-    A row without any value, and a time that runs backwards, each mark a new day. On the night when the clock goes back,
-    the repeated hour is no new day.
+    A time that runs backwards marks a new day, and so does a row without any value before one that does. On the night
+    when the clock goes back, the repeated hour is no new day. What can be read in two ways raises UnclearDays: a small
+    step back, a time that runs on behind an empty row, more empty rows than the table begins with.
     """
 
     def __init__(self, first_day: date | None, timezone: str) -> None:
         self._day = first_day
         self._zone = ZoneInfo(timezone)
         self._last: time | None = None
-        self._separated = False
-        self._noted = False
+        self._usual = 1
+        self._empty = 0
 
-    def infer(self, clock: pl.Series, blank: pl.Series) -> tuple[pl.Series, bool]:
-        """A day for each row; the flag is True the first time that days were inferred."""
-        frame = clock.to_frame("Time")
-        times = _clock(frame).to_list()
+    def infer(self, clock: pl.Series, blank: pl.Series) -> pl.Series:
+        """A day for each row, null for an empty one. Raises UnclearDays."""
+        times = _clock(clock.to_frame("Time")).to_list()
         days: list[date | None] = []
-        for moment, empty in zip(times, blank.to_list(), strict=True):
+        for row, (moment, empty) in enumerate(zip(times, blank.to_list(), strict=True)):
             if empty:
-                self._separated = self._last is not None
+                self._empty += 1
                 days.append(None)
                 continue
             if moment is not None:
-                if self._last is not None and self._day is not None and (self._separated or self._new_day(moment)):
+                if self._day is not None and self._is_new_day(moment, row):
                     self._day += timedelta(days=1)
-                self._last, self._separated = moment, False
+                self._last, self._empty = moment, 0
             days.append(self._day)
-        first, self._noted = not self._noted, True
-        return pl.Series("_day", days, dtype=pl.Date), first
+        return pl.Series("_day", days, dtype=pl.Date)
 
-    def _new_day(self, moment: time) -> bool:
-        if self._last is None or self._day is None or moment >= self._last:
+    def _is_new_day(self, moment: time, row: int) -> bool:
+        """Whether the time of day of a row belongs to the day after the one before it."""
+        last, empty = self._last, self._empty
+        if last is None:
+            self._usual = max(1, empty)
             return False
-        return not (self._repeated(moment) and self._repeated(self._last))
+        if empty > self._usual:
+            rows = f"{empty} empty rows, where there is {self._usual} before the first"
+            raise UnclearDays(f"{rows}: a day without reports, or empty rows at the end of a day?", row)
+        if moment >= last:
+            if not empty:
+                return False
+            raise UnclearDays(f"the time goes on from {last} to {moment} behind an empty row: is it a new day?", row)
+        if self._repeated(moment) and self._repeated(last):
+            return False
+        if not empty and _apart(moment, last) <= DISORDER:
+            raise UnclearDays(f"the time goes back from {last} to {moment}: a new day, or rows out of order?", row)
+        return True
 
     def _repeated(self, moment: time) -> bool:
         local = datetime.combine(self._day or date.min, moment, self._zone)
         return local.utcoffset() != local.replace(fold=1).utcoffset()
+
+
+def _apart(early: time, late: time) -> timedelta:
+    return datetime.combine(date.min, late) - datetime.combine(date.min, early)

@@ -1,7 +1,7 @@
-"""Airbyte's envelope around table rows: CSV or JSONL, flattened or not, current or pre-1.0 names -> raw batches.
+"""Airbyte's envelope around table rows, in any of its formats, current or pre-1.0 names -> raw batches.
 
-The common case runs on whole blocks (polars' CSV and NDJSON readers); a block that these refuse is gone through line
-by line, so that one bad line costs only itself and is named.
+CSV and JSONL, flattened or not; Parquet and Avro. The common case of texts runs on whole blocks (polars' CSV and NDJSON
+readers); a block that these refuse is gone through line by line, so that one bad line costs only itself and is named.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, Final
 import orjson
 import polars as pl
 
+from barograph.decode.columnar import EXTRA, is_columnar, text_batches
 from barograph.errors import FormatError
 from barograph.formats.lines import Block, line_blocks
 from barograph.frame import INSTANT
@@ -26,6 +27,7 @@ META: Final = (
     "_airbyte_emitted_at",
     "_airbyte_meta",
     "_airbyte_generation_id",
+    EXTRA,
     "_airbyte_data",
 )
 EXTRACTED: Final = ("_airbyte_extracted_at", "_airbyte_emitted_at")
@@ -48,21 +50,28 @@ class RawBatch:
 
 
 def read_table(
-    item: LandedObject, chunks: Iterable[bytes], known: Sequence[str], *, limit_bytes: int
+    item: LandedObject, chunks: Iterable[bytes], known: Sequence[str], *, limit_bytes: int, unpacked_mib: int = 512
 ) -> Iterator[RawBatch]:
-    """The rows of a landed CSV or JSONL object. `known` are the columns that the source usually has."""
+    """The rows of a landed CSV, JSONL, Parquet or Avro object. `known` are the columns that the source usually has.
+
+    `limit_bytes` bounds a record (of Avro, a block), `unpacked_mib` a row group of Parquet.
+    """
     name = item.key.removesuffix(".gz")
+    if is_columnar(item.key):
+        yield from _read_columnar(item, chunks, known, limit_bytes=limit_bytes, unpacked_mib=unpacked_mib)
+        return
     if name.endswith(".csv"):
         blocks = line_blocks(chunks, where=item.key, limit_bytes=limit_bytes, quoted=True)
-        return _read_csv(item, blocks, known)
-    if name.endswith(".jsonl"):
+        yield from _read_csv(item, blocks, known)
+    elif name.endswith(".jsonl"):
         blocks = line_blocks(chunks, where=item.key, limit_bytes=limit_bytes)
-        return _read_jsonl(item, blocks, known)
-    raise FormatError(
-        f"cannot read {item.key.rpartition('/')[2]!r}",
-        where=item.key,
-        hint="land csv, jsonl (or .gz of these), or xlsx",
-    )
+        yield from _read_jsonl(item, blocks, known)
+    else:
+        raise FormatError(
+            f"cannot read {item.key.rpartition('/')[2]!r}",
+            where=item.key,
+            hint="land csv, jsonl (or .gz of these), parquet, avro or xlsx",
+        )
 
 
 # ---------------------------------------------------------------------------------------------------------- JSON lines
@@ -155,7 +164,19 @@ class _JsonReader:
         filled = frame.height * len(self.fields) - sum(frame[self.fields].null_count().row(0)) if self.fields else 0
         expected = filled + frame.height * (self._envelope or 0)
         keys = data.count(b'":')
-        return keys > expected and keys > expected + data.count(b'":null')
+        if keys <= expected:
+            return False
+        expected += data.count(b'":null')
+        return keys > expected and keys > expected + self._nested_keys(frame)
+
+    def _nested_keys(self, frame: pl.DataFrame) -> int:
+        """The keys that are not null inside of the cells: an object in a column of text shows as its JSON."""
+        if not self.fields:
+            return 0
+        cells = pl.col(self.fields)
+        keys = cells.str.count_matches('":', literal=True).cast(pl.Int64).sum()
+        nulls = cells.str.count_matches(r'":\s*null').cast(pl.Int64).sum()
+        return int(sum(frame.select(keys - nulls).row(0)))
 
     def _sift(self, lines: list[bytes], first: int) -> tuple[list[bytes], list[int], list[Rejection]]:
         good: list[bytes] = []
@@ -227,8 +248,12 @@ def _check_header(item: LandedObject, header: list[str], known: Sequence[str]) -
 
 
 def plain_name(name: str) -> str:
-    """A column's name without what differs from one export to the next: blanks, case, a final dot."""
-    return "".join(name.replace("\u00a0", " ").lower().split()).rstrip(".")
+    """A column's name by its letters and digits alone.
+
+    Blanks, case and dots differ from one export to the next, and in Parquet and Avro Airbyte puts an underscore in the
+    place of all else.
+    """
+    return "".join(filter(str.isalnum, name.lower()))
 
 
 def _csv_rows(item: LandedObject, data: bytes, first: int, header: list[str]) -> RawBatch:
@@ -326,6 +351,23 @@ def _unwrap(item: LandedObject, rows: RawBatch, inner: _JsonReader) -> RawBatch:
 def _one_line(cell: str) -> bytes:
     value = _parse(cell.encode())
     return orjson.dumps(value) if isinstance(value, dict) else cell.replace("\n", " ").encode()
+
+
+# ---------------------------------------------------------------------------------------------------- Parquet and Avro
+
+
+def _read_columnar(
+    item: LandedObject, chunks: Iterable[bytes], known: Sequence[str], *, limit_bytes: int, unpacked_mib: int
+) -> Iterator[RawBatch]:
+    """Rows of typed columns as text; `_line` is the number of the record, from 1."""
+    inner = _JsonReader(item, known, flat=True)
+    for batch in text_batches(chunks, item.key, record_bytes=limit_bytes, unpacked_mib=unpacked_mib):
+        if batch.first == 1:
+            _check_header(item, batch.frame.columns, known)
+        places = pl.int_range(batch.first, batch.first + batch.frame.height, dtype=pl.Int32, eager=True)
+        frame = batch.frame.drop(name for name in _OURS if name in batch.frame.columns)
+        rows = RawBatch(_with_extraction(frame, item).with_columns(places.alias("_line")))
+        yield _unwrap(item, rows, inner) if "_airbyte_data" in frame.columns else rows
 
 
 # ---------------------------------------------------------------------------------------------------------- extraction

@@ -17,7 +17,8 @@ import orjson
 import polars as pl
 
 from barograph.decode.base import DecodeContext, Decoded, Opener
-from barograph.decode.envelope import EXTRACTED
+from barograph.decode.columnar import is_columnar, records
+from barograph.decode.envelope import EXTRACTED, plain_name
 from barograph.decode.values import Column, column_for, compass_points, parse_columns
 from barograph.errors import FormatError
 from barograph.formats.answer import Head, Rows, scan_answer
@@ -65,7 +66,7 @@ _METROPOLITAN: Final = (41.0, 51.6, -5.6, 10.0)
 
 
 def decode(item: LandedObject, opener: Opener, context: DecodeContext) -> Iterator[Decoded]:
-    """Decode one landed object of answers (JSONL or CSV, flattened or not)."""
+    """Decode one landed object of answers (JSONL or CSV, flattened or not, Parquet, Avro)."""
     whole = 0
     broken: list[FormatError] = []
     for number, pieces in _records(item, opener, context):
@@ -88,9 +89,16 @@ def _records(item: LandedObject, opener: Opener, context: DecodeContext) -> Iter
     if item.key.removesuffix(".gz").endswith(".csv"):
         yield from _csv_records(item, opener(), context)
         return
+    if is_columnar(item.key):
+        limits = {"record_bytes": context.record_mib << 20, "unpacked_mib": context.unpacked_mib}
+        for number, record in records(opener(), item.key, **limits):
+            yield number, [orjson.dumps(_restored(record))]
+        return
     if not item.key.removesuffix(".gz").endswith(".jsonl"):
         raise FormatError(
-            "is neither jsonl nor csv", where=item.key, hint="an Infoclimat answer is landed as JSON lines"
+            "is neither jsonl, csv, parquet nor avro",
+            where=item.key,
+            hint="an Infoclimat answer is landed as JSON lines",
         )
     for line in long_lines(opener()):
         pieces = iter(line)
@@ -125,7 +133,7 @@ def _csv_records(
             if cell is not None:
                 text = b'{"_airbyte_extracted_at":%s,"_airbyte_data":%s}' % (orjson.dumps(extracted), cell.encode())
             else:
-                fields = {key: _cell(value) for key, value in row.items() if key}
+                fields = {key: _cell(value) for key, value in row.items() if key and value != ""}
                 text = json.dumps(fields, ensure_ascii=False).encode()
             yield reader.line_num, [text]
     except (csv.Error, UnicodeDecodeError) as error:
@@ -140,6 +148,23 @@ def _cell(value: Any) -> Any:
         except json.JSONDecodeError:
             return value
     return value
+
+
+def _restored(record: Mapping[str, Any]) -> dict[str, Any]:
+    """An answer out of typed columns, its stations under the names that it gives them.
+
+    A schemaless object is JSON text. In one with a schema a station is a field, and a field's name is changed where it
+    holds more than letters and digits.
+    """
+    fields = {key: _cell(value) for key, value in record.items() if value is not None}
+    stations, hourly = fields.get("stations"), fields.get("hourly")
+    if isinstance(stations, list) and isinstance(hourly, dict):
+        known = [str(entry["id"]) for entry in stations if isinstance(entry, dict) and entry.get("id")]
+        names = {plain_name(name): name for name in known}
+        fields["hourly"] = {
+            key if key in known else names.get(plain_name(key), key): rows for key, rows in hourly.items()
+        }
+    return fields
 
 
 class _Answer:
@@ -222,13 +247,14 @@ class _Answer:
         strange = (frame.get_column("id_station").fill_null(part.station) != part.station).arg_true().to_list()
         for row in strange:
             refused[row] = ("id_station", f"stands in the array of {part.station}", frame.item(row, "id_station"))
+        times = utc.dt.replace_time_zone("UTC")
         numbers, bad = parse_columns(frame, list(self.columns.values()))
         for cell in bad:
             refused.setdefault(cell.row, (cell.column, cell.reason, cell.value))
         out.rejections += [
             Rejection(
                 self.item.key, reason, line=self.line, sheet=array, row=places[row] + 1, column=column, value=value,
-                station_id=part.station,
+                station_id=part.station, instant=times[row],
             )
             for row, (column, reason, value) in sorted(refused.items())
         ]  # fmt: skip
@@ -236,7 +262,7 @@ class _Answer:
         reports = numbers.with_columns(
             compass_points("wind_direction_deg"),
             pl.lit(part.station).alias("station_id"),
-            utc.dt.replace_time_zone("UTC").alias("utc_time"),
+            times.alias("utc_time"),
             pl.lit(self.extracted_at, dtype=INSTANT).alias("extracted_at"),
             pl.lit(f"{self.item.key}#{place}").alias("origin"),
             (pl.Series("line", places, dtype=pl.Int32) + 1),

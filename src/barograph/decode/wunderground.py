@@ -18,6 +18,7 @@ import polars as pl
 
 from barograph.decode import dates, workbook
 from barograph.decode.base import DecodeContext, Decoded, Opener
+from barograph.decode.columnar import is_columnar
 from barograph.decode.envelope import RawBatch, plain_name, read_table
 from barograph.decode.localtime import to_utc
 from barograph.decode.values import Column, column_for, compass_words, parse_columns
@@ -53,29 +54,37 @@ KNOWN: Final[tuple[str, ...]] = (
 
 def decode(item: LandedObject, opener: Opener, context: DecodeContext) -> Iterator[Decoded]:
     """Decode one table object; `context.station` must name the station and its timezone."""
-    table = _Table(item, context)
-    batches = (
-        workbook.read_sheets(item, opener(), context)
-        if item.key.endswith(".xlsx")
-        else read_table(item, opener(), KNOWN, limit_bytes=context.record_mib << 20)
-    )
-    for batch in batches:
-        yield table.decode(batch)
+    table = _Table(item, opener, context)
+    try:
+        for batch in table.batches():
+            yield table.decode(batch)
+    except FormatError:
+        # What was whole before the damage counts, the day under way too.
+        if table.held is not None:
+            yield table.finish()
+        raise
     yield table.finish()
 
 
 class _Table:
     """State that outlives a batch: the rows of the local day at its end, and what was already noted."""
 
-    def __init__(self, item: LandedObject, context: DecodeContext) -> None:
+    def __init__(self, item: LandedObject, opener: Opener, context: DecodeContext) -> None:
         if context.station is None or context.station.timezone is None:
             raise FormatError("belongs to no station with a timezone", where=item.key, hint="name it in the connection")
-        self.item, self.context = item, context
+        self.item, self.opener, self.context = item, opener, context
         self.station_id, self.timezone = context.station.station_id, context.station.timezone
         self.held: pl.DataFrame | None = None
         self.days = dates.DayInference(context.first_day, self.timezone)
         self.filled: dict[date | None, set[str]] = {}
         self.dated: bool | None = None
+
+    def batches(self) -> Iterator[RawBatch]:
+        """The object's rows, from its start."""
+        if self.item.key.endswith(".xlsx"):
+            return workbook.read_sheets(self.item, self.opener(), self.context)
+        limit, unpacked = self.context.record_mib << 20, self.context.unpacked_mib
+        return read_table(self.item, self.opener(), KNOWN, limit_bytes=limit, unpacked_mib=unpacked)
 
     def decode(self, batch: RawBatch) -> Decoded:
         out = Decoded(rejections=batch.rejections)
@@ -109,6 +118,9 @@ class _Table:
             if name != column and name not in rename.values():
                 rename[column] = name
         frame = batch.frame
+        if "DateTime" in frame.columns and is_columnar(self.item.key):
+            # Typed, Airbyte writes a wall-clock time as if it were UTC; this column is station-local.
+            frame = frame.with_columns(pl.col("DateTime").str.strip_suffix("Z"))
         clash = [name for name in rename.values() if name in frame.columns]
         # A known column that no row fills gives way to the one that is written a little differently.
         frame = frame.drop(name for name in clash if frame.get_column(name).null_count() == frame.height)
@@ -118,26 +130,50 @@ class _Table:
 
     def _without_blanks(self, frame: pl.DataFrame, out: Decoded) -> pl.DataFrame:
         """Leave out rows that hold no value, and give each other row its local day in `_day`."""
-        cells = [name for name in frame.columns if not name.startswith("_") and name not in (*PLACES, "Date")]
-        blank = frame.select(
-            pl.all_horizontal(pl.col(name).is_null() | (pl.col(name) == "") for name in cells).alias("blank")
-        ).to_series()
+        blank = _blank(frame)
         out.blank += int(blank.sum())
         day = dates.local_days(frame)
         if self.dated is None and not blank.all():
             self.dated = bool(day.is_not_null().any())
-        if self.dated is False and self.context.first_day is not None:
-            day, note = self.days.infer(frame.get_column("Time"), blank)
-            if note:
-                text = f"the table carries no date; its days were inferred from first_day = {self.context.first_day}"
-                out.notes.append(Note("warning", text, {"object": self.item.key, "station_id": self.station_id}))
-        elif self.dated is False:
+            if self.dated is False:
+                out.notes.append(self._infer_all())
+        if not self.dated:
+            # Also empty rows before the first that says something: how many they are counts.
+            day = self.days.infer(frame.get_column("Time"), blank)
+        return frame.with_columns(day.alias("_day")).filter(~blank)
+
+    def _infer_all(self) -> Note:
+        """Go through a table without dates, whose days must all be clear before one of its rows is believed."""
+        first = self.context.first_day
+        if first is None:
             raise FormatError(
                 "its rows carry no date",
                 where=self.item.key,
                 hint="add a Date or DateTime column, title each sheet DDMMYY, or set first_day in the connection",
             )
-        return frame.with_columns(day.alias("_day")).filter(~blank)
+        inference, days = dates.DayInference(first, self.timezone), {first}
+        for batch in self.batches():
+            frame = self._named(batch)
+            if frame.is_empty():
+                continue
+            try:
+                found = inference.infer(frame.get_column("Time"), _blank(frame))
+            except dates.UnclearDays as unclear:
+                line = frame.item(unclear.row, "_line")
+                raise self._unclear(f"its rows carry no date, and at line {line:,} {unclear}") from None
+            days.update(found.drop_nulls().unique().to_list())
+            extracted = frame.get_column("_extracted_at").dt.convert_time_zone(self.timezone).dt.date()
+            if (found > extracted).any():
+                raise self._unclear(f"counted from first_day = {first}, its rows reach {max(days)}: it was read before")
+        span = f"{len(days)} {'day' if len(days) == 1 else 'days'} to {max(days)}"
+        text = f"the table carries no date; its days were inferred from first_day = {first}: {span}"
+        context = {"object": self.item.key, "station_id": self.station_id, "first_day": str(first), "days": len(days)}
+        return Note("warning", text, context)
+
+    def _unclear(self, what: str) -> FormatError:
+        return FormatError(
+            what, where=self.item.key, hint="correct first_day or the table, or add a Date or DateTime column to it"
+        )
 
     def _rows(self, frame: pl.DataFrame, out: Decoded) -> None:
         """Decode rows whose local days are complete."""
@@ -173,7 +209,7 @@ class _Table:
             )
         )
         if refused:
-            out.rejections += [self._rejection(frame, row, *refused[row]) for row in sorted(refused)]
+            out.rejections += [self._rejection(frame, row, converted.utc, *refused[row]) for row in sorted(refused)]
             keep = pl.Series(range(frame.height)).is_in(list(refused))
             reports = reports.filter(~keep)
         for guess in converted.assumptions:
@@ -187,7 +223,11 @@ class _Table:
             out.notes.append(Note("warning", guess.text, context))
         out.frame = pl.concat([out.frame, reports], how="diagonal") if not out.frame.is_empty() else reports
 
-    def _rejection(self, frame: pl.DataFrame, row: int, column: str, reason: str, value: str | None) -> Rejection:
+    def _rejection(
+        self, frame: pl.DataFrame, row: int, utc: pl.Series, column: str, reason: str, value: str | None
+    ) -> Rejection:
+        # A row whose two times differ has none that could be trusted, and its day is that of one of them.
+        instant = None if column == "DateTime" else utc[row]
         sheet, sheet_row = frame.item(row, "Sheet"), frame.item(row, "Row")
         line = None if self.item.key.endswith(".xlsx") else frame.item(row, "_line")
         return Rejection(
@@ -199,6 +239,8 @@ class _Table:
             column=column,
             value=value,
             station_id=self.station_id,
+            instant=instant,
+            day=None if instant is not None else frame.item(row, "_day"),
         )
 
     def _note_columns(self, frame: pl.DataFrame) -> None:
@@ -241,6 +283,14 @@ class _Table:
                 out.notes.append(
                     Note("warning", f"column {name!r} holds no value{some}", {"object": self.item.key, "column": name})
                 )
+
+
+def _blank(frame: pl.DataFrame) -> pl.Series:
+    """Which rows hold no value."""
+    cells = [name for name in frame.columns if not name.startswith("_") and name not in (*PLACES, "Date")]
+    return frame.select(
+        pl.all_horizontal(pl.col(name).is_null() | (pl.col(name) == "") for name in cells).alias("blank")
+    ).to_series()
 
 
 def _show(value: object) -> str | None:

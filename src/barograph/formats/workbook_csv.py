@@ -43,22 +43,34 @@ class TextTable:
     rows: Iterator[TextRow]
 
 
-def read_table(file: IO[bytes], *, name: str) -> TextTable:
+def read_table(
+    file: IO[bytes],
+    *,
+    name: str,
+    delimiter: str | None = None,
+    encoding: str = "utf-8",
+    header_row: int | None = None,
+) -> TextTable:
     """The table in `file`, read from its beginning, its rows lazily. Text is kept as it is, its blanks included.
 
     The first line with a value is the header; the delimiter is the one it has most of outside of quotes, unless a line
     "sep=;" names it. Lines with nothing in them are skipped, lines of bare delimiters are rows without values. A byte
-    order mark is tolerated. The encoding of the whole file is checked before the first row.
+    order mark is tolerated. The encoding of the whole file is checked before the first row where it is UTF-8; what
+    another one cannot read becomes U+FFFD. `delimiter` and `header_row` (1-based line) go over what the file shows.
 
     Raises FormatError: not UTF-8 (with the byte's place), no header, no delimiter.
     """
-    _check_encoding(file, name)
+    utf8 = codecs.lookup(encoding).name == "utf-8"
+    if utf8:
+        _check_encoding(file, name)
     file.seek(0)
     lines = deque[tuple[int, str]]()
-    source = enumerate(io.TextIOWrapper(file, encoding="utf-8-sig", newline=None), 1)
-    delimiter = None
+    text = io.TextIOWrapper(file, encoding="utf-8-sig" if utf8 else encoding, errors="replace", newline=None)
+    source = enumerate(text, 1)
     for number, line in source:
-        if match := _SEPARATOR_LINE.fullmatch(line):
+        if number < (header_row or 1):
+            continue
+        if delimiter is None and (match := _SEPARATOR_LINE.fullmatch(line)):
             delimiter = match[1]
         elif line.strip(' \n,;\t"'):
             lines.append((number, line))

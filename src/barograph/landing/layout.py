@@ -3,6 +3,8 @@
     <prefix>/<stream>/<YYYY>_<MM>_<DD>_<epoch ms of the sync's start>_<part>.<csv|jsonl>[.gz]
     <prefix>/_barograph/<stream>/<epoch ms>.json        the manifest of a generation that our own sync wrote
 
+Parquet and Avro objects, which an Airbyte may land, have `parquet` or `avro` in that place.
+
 A generation is complete when its manifest is there; a reader of Airbyte's layout never sees the manifests, because
 `_barograph` holds no stream. Older Airbyte versions put a namespace folder above the stream or a UUID for the part;
 both are read.
@@ -22,7 +24,7 @@ MANIFESTS: Final = "_barograph"
 _NAME: Final = re.compile(
     r"(?P<date>\d{4}_\d{2}_\d{2})_(?P<millis>\d{12,14})_(?P<part>\d+|[0-9a-fA-F-]{32,36})\.(?P<ext>[\w.]+)"
 )
-READABLE: Final = ("csv", "csv.gz", "jsonl", "jsonl.gz", "xlsx")
+READABLE: Final = ("csv", "csv.gz", "jsonl", "jsonl.gz", "parquet", "avro", "xlsx")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 _MIB: Final = 1024 * 1024
 _GZIP: Final = b"\x1f\x8b"
 _ZIP: Final = b"PK\x03\x04"
+_MAGIC: Final = {"parquet": (b"PAR1", b"PARE"), "avro": (b"Obj\x01",)}
+_KINDS: Final[dict[str, bytes | tuple[bytes, ...]]] = {
+    "a zip archive or workbook": _ZIP,
+    "gzip": _GZIP,
+    "Parquet": _MAGIC["parquet"],
+    "Avro": _MAGIC["avro"],
+    "an old .xls workbook": b"\xd0\xcf\x11\xe0",
+}
 _UNPACK_STEP: Final = 4 * _MIB
 
 
@@ -23,7 +31,8 @@ def open_object(zone: LandingZone, item: LandedObject, *, limit_mib: int) -> Ite
     """The object's content in chunks of some MiB, gunzipped where its name ends in .gz.
 
     Raises FormatError for an empty object, for a truncated or damaged gzip, and for content that plainly is not what
-    the name says (a workbook, gzip or HTML under a text name, text under .gz or .xlsx); LimitExceeded beyond limit_mib.
+    the name says (a workbook, gzip or HTML under a text name, text under .gz, .xlsx, .parquet or .avro); LimitExceeded
+    beyond limit_mib.
     """
     chunks = iter(zone.chunks(item))
     first = next((chunk for chunk in chunks if chunk), b"")
@@ -43,20 +52,21 @@ def _check_name(key: str, first: bytes) -> None:
         raise FormatError("is not gzip, in spite of its name", where=key, hint="remove .gz from its name")
     if key.endswith(".xlsx") and not zipped:
         raise FormatError(f"is not a workbook but {describe(first)}", where=key, hint="give it its own extension")
-    if not key.endswith((".gz", ".xlsx")) and (zipped or gzipped or describe(first) == "HTML"):
-        extension = key.rpartition(".")[2]
-        raise FormatError(f"is not {extension} but {describe(first)}", where=key, hint="give it its own extension")
+    if key.endswith((".gz", ".xlsx")):
+        return
+    extension = key.rpartition(".")[2]
+    magic = _MAGIC.get(extension)
+    kind = describe(first)
+    if (magic is None and kind not in ("JSON", "text")) or (magic is not None and not first.startswith(magic)):
+        raise FormatError(f"is not {extension} but {kind}", where=key, hint="give it its own extension")
 
 
 def describe(first: bytes) -> str:
     """What the first bytes of a file look like, for a message."""
+    for kind, magic in _KINDS.items():
+        if first.startswith(magic):
+            return kind
     start = first.lstrip(b"\xef\xbb\xbf \t\r\n")[:64].lower()
-    if first.startswith(_ZIP):
-        return "a zip archive or workbook"
-    if first.startswith(_GZIP):
-        return "gzip"
-    if first.startswith(b"\xd0\xcf\x11\xe0"):
-        return "an old .xls workbook"
     if start.startswith((b"<!doctype", b"<html", b"<head", b"<?xml")):
         return "HTML"
     return "JSON" if start.startswith((b"{", b"[")) else "text"

@@ -34,9 +34,13 @@ class LandingZone:
                 )
         return sorted(found, key=lambda item: (item.extracted_at, item.key))
 
-    def keys(self, folder: str) -> list[str]:
-        """The keys under a folder, sorted."""
-        return self.bucket.keys(folder)
+    def keys(self, folder: str, after: str | None = None) -> list[str]:
+        """The keys under a folder, sorted; with `after` those alone that sort behind it."""
+        return self.bucket.keys(folder, after)
+
+    def sweep(self, folder: str) -> None:
+        """Remove what killed processes left half-written in a folder of files."""
+        self.bucket.sweep(folder)
 
     def chunks(self, item: LandedObject) -> Iterator[bytes]:
         """An object's bytes as they stand, in chunks of some MiB, while it is the object that was listed."""

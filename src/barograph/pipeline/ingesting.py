@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -44,6 +45,15 @@ So the store works while the next piece is decoded. A year of five stations take
 replica set, against 3.1 and 5.2-8.1 s when each object is decoded to its end first.
 """
 
+HELD_ROWS: Final = 150_000
+"""Rows of days that may go on, which are held back: half a day of 1,000 stations at 5 minutes.
+
+A table of many stations in the order of time would otherwise have each of its days merged at every flush.
+"""
+
+DAYS_AT_ONCE: Final = 250
+"""Station-days that are loaded, merged and saved together."""
+
 ATTEMPTS: Final = 20
 """How often a day is merged anew when other writers keep winning the race for its revision."""
 
@@ -63,6 +73,8 @@ class Ingest:
     ledger: dict[str, LedgerEntry]
     listed: Mapping[str, LandedObject]
     progress: Progress
+    whole: frozenset[str] = frozenset()
+    """Keys of the objects that hold all that their source said (`whole_exports`)."""
     touched: set[str] = field(default_factory=set)
     stations: dict[str, StoredStation] = field(default_factory=dict)
 
@@ -161,27 +173,32 @@ class _Work:
     def _flush(self, *, everything: bool) -> None:
         """Merge what was decoded.
 
-        Each station's last day is held back until the object ends, so that a day is merged once, unless so many
-        stations are under way that holding them would not be bounded.
+        Each station's last day is held back until it is over, or the object ends, so that a day is merged once, unless
+        so many stations are under way that holding them would not be bounded.
         """
         if not self._frames:
             return
         frame = pl.concat(self._frames, how="diagonal") if len(self._frames) > 1 else self._frames[0]
         self._frames, self._rows = [], 0
+        complete = everything
         if not everything:
             day = pl.col("utc_time").dt.date()
             held = frame.select((day == day.max().over("station_id")).alias("held")).to_series()
-            if held.sum() <= self.shared.batch_rows // 2:
+            if held.sum() <= HELD_ROWS:
                 self._frames, self._rows = [frame.filter(held)], 0
                 frame = frame.filter(~held)
+                complete = True
         self._note_span(frame)
         later = self._later(frame)
         days = split_days(frame)
-        for merged in save_merged(self.shared.store, self.item.stream, days, later):
-            self.counts += merged.counts
-            self._reject(merged.rejections)
-            for note in merged.notes:
-                self.shared.journal.note(note, self.item.etag)
+        # A report that is not there is missed only where all of the source's day is.
+        stream = self.item.stream if complete and self.item.key in self.shared.whole else None
+        for keys in batched(days, DAYS_AT_ONCE):
+            for merged in save_merged(self.shared.store, stream, {key: days[key] for key in keys}, later):
+                self.counts += merged.counts
+                self._reject(merged.rejections)
+                for note in merged.notes:
+                    self.shared.journal.note(note, self.item.etag)
         self.shared.touched.update(key.station_id for key in days)
 
     def _note_span(self, frame: pl.DataFrame) -> None:
@@ -230,13 +247,20 @@ class _Work:
         )
 
 
+def batched(keys: Iterable[DayKey], size: int) -> Iterator[list[DayKey]]:
+    """The keys, so many at a time (itertools has it from Python 3.12 on)."""
+    left = iter(keys)
+    while part := list(islice(left, size)):
+        yield part
+
+
 def overlaps(span: tuple[datetime, datetime] | None, other: Coverage) -> bool:
     """Whether a span of instants (both ends included) and an object's coverage of the same station meet."""
     return span is not None and span[0] <= other.last and other.first <= span[1]
 
 
 def save_merged(
-    store: Store, stream: str, days: Mapping[DayKey, DayRows], later: Mapping[DayKey, DayRows]
+    store: Store, stream: str | None, days: Mapping[DayKey, DayRows], later: Mapping[DayKey, DayRows]
 ) -> list[Merged]:
     """Merge each day into the store; days that another writer changed in between are loaded and merged again."""
     final: dict[DayKey, Merged] = {}

@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from threading import Event
+from threading import Event, Lock, Semaphore
 from typing import TYPE_CHECKING, Final
 
+from barograph.config import LANDED_ONLY
 from barograph.decode import DecodeContext
 from barograph.errors import BarographError, StoreError, UsageError
 from barograph.model import (
@@ -26,7 +27,9 @@ from barograph.model import (
 from barograph.pipeline.ingesting import Ingest, describe, ingest_object, overlaps
 from barograph.pipeline.journal import Journal
 from barograph.pipeline.progress import NoProgress, Progress
-from barograph.pipeline.syncing import SyncRequest, sync_connection
+from barograph.pipeline.refreshes import whole_exports
+from barograph.pipeline.stage import Stage
+from barograph.pipeline.syncing import SyncRequest
 from barograph.sources import Access, open_source
 
 if TYPE_CHECKING:
@@ -41,6 +44,9 @@ SHOWN_REJECTIONS: Final = 1000
 SHOWN_OF_A_KIND: Final = 300
 """How many rejections a run report carries, and of one object, column and reason; all of them are in `logs`."""
 
+LOOK: Final = 0.2
+"""Seconds between two looks whether to stop, while another ingest of this process has its turn."""
+
 LONG_WAIT: Final = 1.0
 """Seconds from which on a wait for the store is a warning; a shorter one stands in the run report only."""
 
@@ -54,7 +60,11 @@ class Job:
     store: Store
     progress: Progress = field(default_factory=NoProgress)
     stop: Event = field(default_factory=Event)
-    """Set from another thread, it ends the syncs under way at their next message."""
+    """Set from another thread, it ends the syncs under way at their next message, and an ingest between two objects."""
+    slots: Semaphore | None = None
+    """What jobs of one process share, so that their connections together keep to `[sync] concurrency`."""
+    ingesting: Lock = field(default_factory=Lock)
+    """Likewise, so that their ingests take turns."""
 
 
 def sync(job: Job, names: Sequence[str] = (), *, span: Span | None = None) -> RunReport:
@@ -109,27 +119,31 @@ class _Run:
         self.skipped = 0
         self.errors: list[str] = []
         self.broken_off = False
+        self.crash: Exception | None = None
         job.store.take_waits()  # an earlier run's
         self.journal.event("info", f"{command} started")
 
     def sync(self, names: Sequence[str], span: Span | None = None) -> None:
-        access = Access(self.job.settings.limits, self.job.settings.data_dir)
         chosen = _choose(self.job.settings.connections, names)
         if span is not None:
+            access = Access(self.job.settings.limits, self.job.settings.data_dir)
             chosen = _with_spans(chosen, names, access)
         request = SyncRequest(span, self.job.stop)
-        self.job.progress.start("sync", 0)
-        for connection in chosen:
-            self.job.progress.item(connection.name)
-            report = sync_connection(self.job.zone, connection, access, self.journal, request)
-            self.connections.append(report)
-            if report.error:
-                self.errors.append(f"{connection.name}: {report.error}")
-        self.job.progress.finish()
+        job = self.job
+        synced = Stage(job.settings, job.zone, job.progress, self.journal, request, job.slots).sync_all(chosen)
+        self.connections += synced.reports
+        self.errors += [f"{report.connection}: {report.error}" for report in synced.reports if report.error]
+        self.crash = synced.crash
 
     def ingest(self) -> None:
         try:
-            self._ingest_all()
+            while not self.job.stop.is_set():
+                if self.job.ingesting.acquire(timeout=LOOK):
+                    try:
+                        return self._ingest_all()
+                    finally:
+                        self.job.ingesting.release()
+            self.errors.append("was stopped before its ingest; the next one takes what is landed")
         except StoreError:
             # There is nobody left to tell but the caller.
             raise
@@ -144,7 +158,12 @@ class _Run:
         shared, waiting = self._prepare()
         known = set(shared.ledger)
         self.job.progress.start("ingest", sum(item.size for item in waiting))
-        for item in waiting:
+        for done, item in enumerate(waiting):
+            if self.job.stop.is_set():
+                told = f"was stopped before its end: {len(waiting) - done} objects wait for the next ingest"
+                self.errors.append(told)
+                self.journal.event("warning", f"{self.command} {told}")
+                break
             self.job.progress.item(item.key)
             self._ingest(shared, item)
             self.job.progress.advance(item.size)
@@ -174,7 +193,7 @@ class _Run:
         )
         for station in settings.stations.values():
             describe(shared, station, None)
-        strange = sorted({item.stream for item in listed.values()} - set(shared.contexts))
+        strange = sorted({item.stream for item in listed.values()} - set(shared.contexts) - _landed_only(settings))
         for stream in strange:
             count = sum(item.stream == stream for item in listed.values())
             text = f"stream {stream!r} has {count} objects, but no connection names it; they were not ingested"
@@ -183,6 +202,7 @@ class _Run:
         mine = [item for item in listed.values() if item.stream in shared.contexts]
         waiting = [item for item in mine if _is_due(item, ledger.get(item.key))]
         self.skipped = len(mine) - len(waiting)
+        shared.whole = whole_exports(self.job.zone, waiting, listed)
         return shared, waiting
 
     def _forget_removed(self, ledger: dict[str, LedgerEntry], listed: Mapping[str, LandedObject]) -> None:
@@ -244,7 +264,7 @@ class _Run:
             counts.rejected > self.job.settings.rejected_threshold * counts.rows
             or any(rejection.rows == 0 for rejection in self.rejections)
         )
-        failed = any(c.error for c in self.connections) or any(o.error for o in self.objects)
+        failed = bool(self.errors)
         nothing_worked = bool(self.connections) and all(c.error for c in self.connections) and not self.objects
         report = RunReport(
             run_id=self.run_id,
@@ -263,7 +283,10 @@ class _Run:
         told = f"{counts.new} new, {counts.changed} changed, {counts.unchanged} unchanged, {counts.rejected} rejected"
         self.journal.event("info" if report.status == "done" else "error", f"{self.command} {report.status}: {told}")
         self.journal.flush()
-        return self._put(report)
+        report = self._put(report)
+        if self.crash is not None:
+            raise self.crash
+        return report
 
     def _put(self, report: RunReport) -> RunReport:
         """Store the report, with how long the store was waited for until it stands there."""
@@ -291,7 +314,7 @@ def _choose(table: Mapping[str, Connection], names: Sequence[str]) -> list[Conne
         raise UsageError(
             f"no connection {unknown[0]!r}", hint=f"known are {', '.join(table) or 'none: add [connections.NAME]'}"
         )
-    return [table[name] for name in names] if names else [c for c in table.values() if c.enabled]
+    return [table[name] for name in dict.fromkeys(names)] if names else [c for c in table.values() if c.enabled]
 
 
 def _with_spans(chosen: Sequence[Connection], names: Sequence[str], access: Access) -> list[Connection]:
@@ -323,8 +346,14 @@ def _contexts(settings: Settings) -> dict[str, DecodeContext]:
             unpacked_mib=settings.limits.unpacked_mib,
         )
         for connection in settings.connections.values()
+        if connection.decoder != LANDED_ONLY
         for folder in connection.folders
     }
+
+
+def _landed_only(settings: Settings) -> set[str]:
+    """The streams whose records nobody asked to be ingested."""
+    return {f for c in settings.connections.values() if c.decoder == LANDED_ONLY for f in c.folders}
 
 
 def _is_due(item: LandedObject, entry: LedgerEntry | None) -> bool:

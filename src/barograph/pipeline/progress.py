@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Told by the pipeline, drawn by a face."""
+    """Told by the pipeline, from one thread at a time, and drawn by a face."""
 
     def start(self, stage: str, total: int) -> None:
         """A stage begins; `total` is in bytes (0: not known)."""

@@ -6,11 +6,11 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from barograph.errors import BarographError, SyncStopped
+from barograph.errors import BarographError, LandingUnavailable, SourceRefused, SyncStopped
 from barograph.landing import Landed, StreamWriter
-from barograph.messages import Log, Record, State
+from barograph.messages import Columns, Log, Record, State
 from barograph.model import SyncReport, utc_now
 from barograph.sources import Access, ReadRequest, open_source
 
@@ -65,7 +65,6 @@ class _Sync:
 
     def run(self) -> SyncReport:
         error: BarographError | None = None
-        landed: list[Landed] = []
         with ExitStack() as stack:
             try:
                 source = open_source(self.connection, self.access)
@@ -74,11 +73,8 @@ class _Sync:
                 self._take(messages)
             except BarographError as problem:
                 error = problem
-            try:
-                landed = [self._end(writer, error) for writer in self.writers.values()]
-            except BarographError as problem:
-                error = error or problem
-        return self._report(landed, error)
+            error = self._end(error)
+        return self._report([writer.landed for writer in self.writers.values()], error)
 
     def _open_writers(self, stack: ExitStack) -> None:
         connection = self.connection
@@ -91,6 +87,7 @@ class _Sync:
                         started=self.started,
                         format=connection.format,
                         compression=connection.compression,
+                        flatten=connection.flatten,
                     )
                 )
             )
@@ -102,19 +99,45 @@ class _Sync:
     def _take(self, messages: Iterator[Message]) -> None:
         for message in messages:
             if isinstance(message, Record):
-                self.writers[message.stream].add(message.data)
+                self._writer(message.stream).add(message.data)
             elif isinstance(message, State):
-                self.writers[message.stream].checkpoint(message.data)
+                self._writer(message.stream).checkpoint(message.data)
+            elif isinstance(message, Columns):
+                self._writer(message.stream).columns = message.names
             else:
                 self._tell(message)
             if self.request.stop.is_set():
                 raise stopped()
 
+    def _writer(self, stream: str) -> StreamWriter:
+        if (writer := self.writers.get(stream)) is None:
+            raise SourceRefused(
+                f"speaks of a stream {stream!r}",
+                where=f"connection {self.connection.name}",
+                hint=f"name it in the connection's streams, which are {', '.join(map(repr, self.writers))}",
+            )
+        return writer
+
     def _tell(self, log: Log) -> None:
         self.journal.event(log.level, log.message, connection=self.connection.name)
 
-    def _end(self, writer: StreamWriter, error: BarographError | None) -> Landed:
-        return writer.finish() if error is None else writer.settle()
+    def _end(self, broken: BarographError | None) -> BarographError | None:
+        """Land what is complete, stream by stream: one that fails keeps no other from it. The first error.
+
+        An object store that was given up is not asked again: what is not landed, the next sync reads again.
+        """
+        error = broken
+        for writer in self.writers.values():
+            if isinstance(error, LandingUnavailable):
+                break
+            try:
+                if broken is None:
+                    writer.finish()
+                else:
+                    writer.settle()
+            except BarographError as problem:
+                error = error or problem
+        return error
 
     def _report(self, landed: list[Landed], error: BarographError | None) -> SyncReport:
         name = self.connection.name
@@ -128,11 +151,12 @@ class _Sync:
         elif error is None:
             self.journal.event("info", f"sync of {name}: unchanged since generation {generation}", connection=name)
         if error is not None:
-            self.journal.event("error", f"sync of {name} failed: {error}", connection=name, retryable=error.retryable)
+            told = f"sync of {name} {'was stopped' if isinstance(error, SyncStopped) else 'failed'}: {error}"
+            self.journal.event("error", told, connection=name, retryable=error.retryable)
         return SyncReport(
             name,
             ", ".join(self.connection.folders),
-            "failed" if error is not None else "landed" if changed else "unchanged",
+            _status(error, changed=changed),
             self.started,
             _after(self.started),
             records=records,
@@ -141,6 +165,12 @@ class _Sync:
             generation=generation,
             error=None if error is None else str(error),
         )
+
+
+def _status(error: BarographError | None, *, changed: bool) -> Literal["landed", "unchanged", "failed", "stopped"]:
+    if error is not None:
+        return "stopped" if isinstance(error, SyncStopped) else "failed"
+    return "landed" if changed else "unchanged"
 
 
 def _after(started: datetime) -> datetime:

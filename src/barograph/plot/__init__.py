@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from barograph.model import Station
 
-__all__ = ["plot"]
+__all__ = ["plot", "plot_calendar"]
 
 DRAWN: Final = {trace.variable for panel in PANELS for trace in panel.traces}
 
@@ -38,8 +38,7 @@ def plot(
     5000 reports are summed up per hour, day or longer: the mean as a line, lowest to highest as a band.
     Raises ConfigError without matplotlib, UsageError for an unknown variable, NotFound when there is nothing to draw.
     """
-    if find_spec("matplotlib") is None:
-        raise ConfigError("a plot needs matplotlib", where="plot", hint="pip install 'barograph[plot]'")
+    _need_matplotlib()
     wanted = DRAWN if variables is None else {_drawn(name) for name in check_variables(variables)}
     panels = chosen(wanted & set(observed(frame)))
     if not panels:
@@ -48,7 +47,8 @@ def plot(
         raise NotFound(what, where=where, hint="`barograph stations` tells from when to when there are reports")
 
     from barograph.plot.draw import View
-    from barograph.plot.sheet import DPI, Sheet
+    from barograph.plot.paper import DPI
+    from barograph.plot.sheet import Sheet
 
     view = View(frame, span.start, span.end, span.timezone, bucket_of(span.start, span.end, frame.height))
     png = BytesIO()
@@ -56,12 +56,45 @@ def plot(
     if not isinstance(path, Path):
         path.write(png.getvalue())
         return
-    try:
-        path.write_bytes(png.getvalue())
-    except OSError as error:
-        raise UsageError(f"cannot be written: {error.strerror}", where=str(path), hint="choose another path") from error
+    _write(png, path)
 
 
 def _drawn(name: str) -> str:
     """The variable that shows `name`: the 16 points of the compass are drawn by their degrees."""
     return "wind_direction_deg" if name == "wind_direction" else name
+
+
+FORMS: Final = ("png", "svg")
+
+
+def plot_calendar(frame: pl.DataFrame, stations: Sequence[Station], *, path: Path) -> None:
+    """Write the calendar of `frame` (what `query.completeness` gives) as PNG or SVG, as the name of `path` ends.
+
+    A row for each of `stations`, a cell for each day: how much of it was received, and by cause what was not; a day of
+    which nothing was expected is a dash. Raises ConfigError without matplotlib, UsageError for another ending, for
+    more than 1000 stations or where it cannot be written.
+    """
+    form = path.suffix.lower().lstrip(".")
+    if form not in FORMS:
+        raise UsageError(f"{path.name!r} is neither .png nor .svg", where="plot", hint="name the file calendar.png")
+    _need_matplotlib()
+
+    from barograph.plot.calendar import MOST_STATIONS, draw_calendar
+
+    if len(stations) > MOST_STATIONS:
+        raise UsageError(f"{len(stations)} stations do not fit into a picture", hint=f"name {MOST_STATIONS} at most")
+    picture = BytesIO()
+    draw_calendar(frame, stations, picture, form)
+    _write(picture, path)
+
+
+def _need_matplotlib() -> None:
+    if find_spec("matplotlib") is None:
+        raise ConfigError("a plot needs matplotlib", where="plot", hint="pip install 'barograph[plot]'")
+
+
+def _write(picture: BytesIO, path: Path) -> None:
+    try:
+        path.write_bytes(picture.getvalue())
+    except OSError as error:
+        raise UsageError(f"cannot be written: {error.strerror}", where=str(path), hint="choose another path") from error

@@ -7,27 +7,25 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PolyCollection
-from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnchoredOffsetbox, HPacker
 from matplotlib.ticker import FixedFormatter, FixedLocator
 
 from barograph.plot import series
 from barograph.plot.draw import EMPTY, FONT, GRID, INK, MUTED, SMALL, View, draw_panel
 from barograph.plot.legend import draw_legends, grey, ring, triangle, words
+from barograph.plot.paper import WIDTH, Paper
 from barograph.plot.ticks import ticks
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
-    from matplotlib.text import Text
+    from matplotlib.figure import Figure
 
     from barograph.model import Station
     from barograph.plot.panels import Panel
     from barograph.query.spans import Span
 
-WIDTH: Final = 11.5
 LEFT: Final = 0.62
 RIGHT: Final = 0.62
 HEADER: Final = 1.42
@@ -36,23 +34,19 @@ BETWEEN: Final = 0.34
 KEY: Final = 0.22
 LINE: Final = 0.15
 LICENCE_LINES: Final = 3
-DPI: Final = 150
 
 
-class Sheet:
+class Sheet(Paper):
     """One figure under construction."""
 
     def __init__(self, view: View, station: Station, span: Span, panels: Sequence[Panel]) -> None:
+        super().__init__()
         self.view, self.station, self.span, self.panels = view, station, span, panels
         self.beyond = False
-        self.height = 1.0
-        self.figure = Figure(figsize=(WIDTH, self.height), dpi=DPI, facecolor="white")
-        FigureCanvasAgg(self.figure)
         self.licence = self._licence()
         self.header = HEADER if self._key() else HEADER - KEY
         self.footer = FOOTER + LINE * (len(self.licence) - 1)
-        self.height = self.header + self.footer + sum(panel.height + BETWEEN for panel in panels) - BETWEEN
-        self.figure.set_size_inches(WIDTH, self.height)
+        self.resize(self.header + self.footer + sum(panel.height + BETWEEN for panel in panels) - BETWEEN)
 
     def draw(self) -> Figure:
         """Everything, top to bottom."""
@@ -105,7 +99,7 @@ class Sheet:
         last = panels[-1]
         last.xaxis.set_major_formatter(FixedFormatter(list(chosen.labels)))
         last.tick_params(axis="x", which="major", labelbottom=True)
-        self._text(WIDTH / 2, self.footer - 0.52, _clock(self.span), SMALL, MUTED, ha="center")
+        self.text(WIDTH / 2, self.footer - 0.52, _clock(self.span), SMALL, MUTED, ha="center")
 
     def _header(self) -> None:
         station, span = self.station, self.span
@@ -118,9 +112,9 @@ class Sheet:
         )
         for down, size, weight, text, right_size, right_text in rows:
             y = self.height - down
-            right = self._text(WIDTH - RIGHT, y, right_text, right_size, INK, ha="right")
-            left = self._text(LEFT, y, text, size, INK if weight == "bold" else MUTED, weight=weight)
-            self._fit(left, WIDTH - LEFT - RIGHT - self._width(right) - 0.3)
+            right = self.text(WIDTH - RIGHT, y, right_text, right_size, INK, ha="right")
+            left = self.text(LEFT, y, text, size, INK if weight == "bold" else MUTED, weight=weight)
+            self.fit(left, WIDTH - LEFT - RIGHT - self.width(right) - 0.3)
         if items := self._key():
             box = AnchoredOffsetbox(
                 loc="center left",
@@ -165,51 +159,24 @@ class Sheet:
         """The licence and source of the data, in lines that fit; it must travel with the data, so it may take three."""
         if not self.station.license_info:
             return ["Licence of the data not stated"]
-        text = self._text(0, 0, "", SMALL, MUTED)
+        text = self.text(0, 0, "", SMALL, MUTED)
         lines, width = [""], WIDTH - LEFT - RIGHT - 1.0
         for word in f"Data: {self.station.license_info}".split():
             text.set_text(f"{lines[-1]} {word}".strip())
-            if self._width(text) <= width or len(lines) == LICENCE_LINES or not lines[-1]:
+            if self.width(text) <= width or len(lines) == LICENCE_LINES or not lines[-1]:
                 lines[-1] = text.get_text()
             else:
                 lines.append(word)
         text.set_text(lines[-1])
-        self._fit(text, width)
+        self.fit(text, width)
         lines[-1] = text.get_text()
         text.remove()
         return lines
 
     def _footer(self) -> None:
         for index, line in enumerate(reversed(self.licence)):
-            self._text(LEFT, 0.16 + LINE * index, line, SMALL, MUTED)
-        self._text(WIDTH - RIGHT, 0.16, "barograph", SMALL, MUTED, ha="right")
-
-    def _text(
-        self, x: float, y: float, text: str, size: float, colour: str, *, ha: str = "left", weight: str = "normal"
-    ) -> Text:
-        """Text at x, y inches; names from a feed are no mathematics."""
-        return self.figure.text(
-            x / WIDTH,
-            y / self.height,
-            text,
-            fontsize=size,
-            color=colour,
-            ha=ha,
-            va="baseline",
-            fontweight=weight,
-            fontfamily=FONT,
-            parse_math=False,
-        )
-
-    def _width(self, text: Text) -> float:
-        return float(text.get_window_extent().width) / DPI
-
-    def _fit(self, text: Text, inches: float) -> None:
-        """Shorten `text` until it is at most `inches` wide."""
-        words = text.get_text()
-        while words and self._width(text) > inches:
-            words = words[: min(len(words) - 1, int(len(words) * inches / self._width(text)))]
-            text.set_text(words.rstrip() + "…")
+            self.text(LEFT, 0.16 + LINE * index, line, SMALL, MUTED)
+        self.text(WIDTH - RIGHT, 0.16, "barograph", SMALL, MUTED, ha="right")
 
 
 def _plain(axes: Axes) -> None:

@@ -6,7 +6,8 @@ import os
 import random
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Final
@@ -27,8 +28,29 @@ _CHUNK: Final = 256 * 1024
 _JITTER: Final = random.SystemRandom()
 
 
-def fetch(url: str, limits: Limits, *, sleep: Callable[[float], None] = time.sleep) -> Fetched:
-    """The file at `url`: a path, file:// or http(s)://.
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a server is asked again and again.
+
+    `also` are statuses that are answers, beside 200 (304, 204, 404); `Fetched.status` tells them apart. `before` is
+    called before every try, further ones included. `backoff` is the first pause before a further try, in seconds, where
+    the server does not ask for one.
+    """
+
+    also: frozenset[int] = frozenset()
+    before: Callable[[], None] = lambda: None
+    backoff: float = BACKOFF_SECONDS
+
+
+def fetch(
+    url: str,
+    limits: Limits,
+    *,
+    headers: Mapping[str, str] | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+    terms: Terms | None = None,
+) -> Fetched:
+    """The file at `url`: a path, file:// or http(s)://; `headers` go to its server, and to no other.
 
     A server has `limits.http_timeout` seconds to connect and between two bytes, and 20 times that for the whole body.
     5xx, 408, 425, 429, timeouts, refused connections, unknown hosts, bodies cut short and files that change while
@@ -38,10 +60,12 @@ def fetch(url: str, limits: Limits, *, sleep: Callable[[float], None] = time.sle
     Raises SourceUnavailable after the last try; SourceRefused for every other answer than 200, a bad certificate, more
     than 5 redirects, and a path that is no readable file; LimitExceeded beyond `limits.source_mib`, sent or gunzipped.
     """
-    once = _opener(url, limits)
+    terms = terms or Terms()
+    once = _opener(url, limits, headers or {}, terms)
     tries = 0
     while True:
         tries += 1
+        terms.before()
         try:
             return once()
         except TryAgain as failure:
@@ -52,20 +76,20 @@ def fetch(url: str, limits: Limits, *, sleep: Callable[[float], None] = time.sle
                 raise SourceUnavailable(
                     f"{failure.what}{asked}{counted}", where=mask(url), hint="the next run tries it again"
                 ) from None
-        sleep(_backoff(tries) if pause is None else pause)
+        sleep(_backoff(tries, terms.backoff) if pause is None else pause)
 
 
-def _backoff(tries: int) -> float:
+def _backoff(tries: int, first: float) -> float:
     # The jitter keeps the nightly jobs of many machines from knocking at one moment.
-    return min(BACKOFF_SECONDS * 2.0 ** (tries - 1), BACKOFF_CAP) * _JITTER.uniform(0.5, 1.0)
+    return min(first * 2.0 ** (tries - 1), BACKOFF_CAP) * _JITTER.uniform(0.5, 1.0)
 
 
-def _opener(url: str, limits: Limits) -> Callable[[], Fetched]:
+def _opener(url: str, limits: Limits, headers: Mapping[str, str], terms: Terms) -> Callable[[], Fetched]:
     if "://" not in url:
         return lambda: _read_file(url, url, limits)
     scheme = url.partition("://")[0].lower()
     if scheme in ("http", "https"):
-        return HttpGet(url, limits)
+        return HttpGet(url, limits, headers, terms.also)
     if scheme != "file":
         raise SourceRefused(
             f"{scheme}:// is not read", where=mask(url), hint="give a path, file://, http:// or https://"

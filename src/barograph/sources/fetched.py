@@ -28,7 +28,8 @@ class TryAgain(Exception):
 class Fetched:
     """A fetched file: a context manager that lets go of the bytes at its end.
 
-    `name` and `final_url` are for people, their secrets masked; `size` is in bytes, after gunzip.
+    `name` and `final_url` are for people, their secrets masked; `size` is in bytes, after gunzip. `status` is another
+    one than 200 only where that was asked for, as with a conditional request.
     """
 
     file: IO[bytes]
@@ -38,6 +39,7 @@ class Fetched:
     content_type: str | None = None
     etag: str | None = None
     last_modified: datetime | None = None
+    status: int = 200
 
     def __enter__(self) -> Self:
         return self

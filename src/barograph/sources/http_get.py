@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
@@ -38,9 +38,13 @@ _HINTS: Final = {
 class HttpGet:
     """One address to get, as often as asked."""
 
-    def __init__(self, url: str, limits: Limits) -> None:
+    def __init__(
+        self, url: str, limits: Limits, headers: Mapping[str, str] | None = None, also: frozenset[int] = frozenset()
+    ) -> None:
         import urllib3
 
+        self._headers = {key.lower(): value for key, value in (headers or {}).items()}
+        self._also = also
         self._where = mask(url)
         self._limits = limits
         self._url, self._credentials = _split_userinfo(url, self._where)
@@ -81,6 +85,7 @@ class HttpGet:
             content_type=headers.get("Content-Type"),
             etag=headers.get("ETag"),
             last_modified=_http_date(headers.get("Last-Modified")),
+            status=response.status,
         )
 
     def _follow(self) -> tuple[BaseHTTPResponse, str]:
@@ -91,7 +96,7 @@ class HttpGet:
         from urllib3.exceptions import LocationValueError
 
         url = self._url
-        headers = {"User-Agent": user_agent(), "Accept-Encoding": "gzip", **self._credentials}
+        headers = {"user-agent": user_agent(), "accept-encoding": "gzip", **self._credentials, **self._headers}
         for _ in range(MAX_REDIRECTS + 1):
             try:
                 response = self._pool.request("GET", url, headers=headers, redirect=False, preload_content=False)
@@ -103,7 +108,9 @@ class HttpGet:
             response.close()
             target = self._target(url, location)
             if urlsplit(target).netloc != urlsplit(url).netloc:
-                headers.pop("authorization", None)
+                # What was meant for one server, secrets above all, is for no other.
+                for name in ("authorization", *self._headers):
+                    headers.pop(name, None)
             url = target
         raise SourceRefused(
             f"redirects more than {MAX_REDIRECTS} times",
@@ -131,6 +138,8 @@ class HttpGet:
             length = response.headers.get("Content-Length", "")
             if length.isdecimal() and int(length) > self._limits.source_mib * MIB:
                 raise too_large(self._where, self._limits)
+            return
+        if status in self._also:
             return
         what = f"answered {status} {_PHRASES.get(status, '')}".rstrip()
         if status in _BUSY or status >= 500:

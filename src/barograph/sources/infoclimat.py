@@ -34,29 +34,42 @@ class Infoclimat:
 
     def __init__(self, connection: Connection, access: Access) -> None:
         self._connection = connection
-        self._url = connection.url
         self._limits = access.limits
 
     def read(self, request: ReadRequest) -> Messages:  # noqa: ARG002 - read whole, always
         """The answer as one record, keys in their order; beyond 32 MiB as several, each an answer of its own.
+
+        Raises what `AnswerReader.read` raises, LimitExceeded beyond `limits.source_mib`, SourceUnavailable where it
+        cannot be had now.
+        """
+        url = self._connection.reveal(self._connection.url)
+        with fetch(url, self._limits) as fetched:
+            yield from AnswerReader(url).read(fetched)
+
+
+class AnswerReader:
+    """Reads answers of one address; `url` is known for its secrets only, which no message may show."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def read(self, fetched: Fetched) -> Messages:
+        """The answer as one record, or in pieces.
 
         A piece repeats the head (status, errors, data, stations, metadata, `_params`) around some rows of `hourly`, in
         their order, less than 8 MB of them. Such an answer is streamed twice, once to check all of it and once to
         cut it; memory is bounded by a piece and the head, not by the answer.
 
         Raises SourceRefused where the answer is no data (plain text, HTML, a status other than OK, errors, other
-        JSON), FormatError where it is cut short, damaged or not UTF-8, LimitExceeded beyond `limits.source_mib`,
-        SourceUnavailable where it cannot be had now.
+        JSON), FormatError where it is cut short, damaged or not UTF-8.
         """
-        self._url = self._connection.reveal(self._connection.url)
-        with fetch(self._url, self._limits) as fetched:
-            self._check_start(fetched)
-            if fetched.size <= WHOLE_BYTES:
-                answer = _parse(fetched.read(), fetched.name)
-                yield from self._check(answer, fetched.name)
-                yield _record(answer)
-            else:
-                yield from self._in_pieces(fetched)
+        self._check_start(fetched)
+        if fetched.size <= WHOLE_BYTES:
+            answer = _parse(fetched.read(), fetched.name)
+            yield from self._check(answer, fetched.name)
+            yield _record(answer)
+        else:
+            yield from self._in_pieces(fetched)
 
     def _check_start(self, fetched: Fetched) -> None:
         """Refuse what does not even begin as a JSON object or array."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Final
 from urllib.parse import unquote, unquote_plus, urlsplit, urlunsplit
+
+from barograph.errors import BarographError
 
 _SECRET: Final = re.compile(r"token|key|pass|pwd|secret|sig|auth|credential", re.IGNORECASE)
 _SHORTEST: Final = 4
@@ -30,6 +33,11 @@ def _mask_pair(pair: str) -> str:
     return f"{key}=***" if equals and value and _SECRET.search(unquote(key)) else pair
 
 
+def is_secret_name(name: str) -> bool:
+    """Whether a setting or parameter of that name is taken for a secret."""
+    return _SECRET.search(name) is not None
+
+
 def scrub(text: str, url: str) -> str:
     """`text` without the secrets of `url`, for a message that quotes what the server said."""
     for secret in _secrets(url):
@@ -46,6 +54,24 @@ def _secrets(url: str) -> Iterator[str]:
     values = [text for key, _, value in pairs if _SECRET.search(unquote(key)) for text in (value, unquote_plus(value))]
     values += [unquote(part) for part in parts.netloc.rpartition("@")[0].split(":")]
     yield from (value for value in values if len(value) >= _SHORTEST)
+
+
+def hide(text: str, secrets: Iterable[str]) -> str:
+    """`text` without the values of a connection's variables."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text
+
+
+@contextmanager
+def hidden(secrets: Iterable[str]) -> Iterator[None]:
+    """Errors raised inside show none of the values."""
+    try:
+        yield
+    except BarographError as error:
+        error.what, error.where = hide(error.what, secrets), hide(error.where, secrets)
+        error.hint, error.args = hide(error.hint, secrets), (error.what,)
+        raise
 
 
 def quote(data: bytes, url: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from barograph.model import LedgerEntry, LogEntry, RunReport, Station, StationSummary, StoreWaits
+from barograph.model import LedgerEntry, LogEntry, RunReport, Station, StationSummary, StoreWaits, SyncReport
 from barograph.store.archive import StoreArchive
 from barograph.store.schema import Schema
 
@@ -52,11 +52,12 @@ class StoredStation:
 
 @dataclass(frozen=True, slots=True)
 class LogQuery:
-    """Which log entries, newest first: of one type, of one run, at most `limit` (0: all)."""
+    """Which log entries, newest first: of one type, of one run, from `since` on, at most `limit` (0: all)."""
 
     type: str | None = None
     run_id: str | None = None
     limit: int = 0
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,15 @@ class Fetch:
     cursor: float | None
     first: float | None
     complete: float
+
+
+@dataclass(frozen=True, slots=True)
+class SyncEntry:
+    """One sync of a connection, as the report of its run tells it; `sync` names no objects."""
+
+    run_id: str
+    command: str
+    sync: SyncReport
 
 
 class StoreReader(Protocol):
@@ -138,6 +148,12 @@ class StoreReader(Protocol):
 
     def runs(self, limit: int = 0) -> list[dict[str, Any]]:
         """Run reports as JSON-ready dictionaries, newest first (`started`, then `run_id`, descending)."""
+
+    def syncs(self, since: datetime, connection: str | None = None) -> list[SyncEntry]:
+        """Syncs (of one connection, or of all) by the runs that started at `since` or later.
+
+        The newest run first; within a run in the order of its report.
+        """
 
     def close(self) -> None:
         """Let go of files and connections; a closed store raises StoreError on use."""

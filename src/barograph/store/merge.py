@@ -46,18 +46,28 @@ class DayRows:
     origins: tuple[str, ...]
 
 
+def _runs(frame: pl.DataFrame) -> tuple[list[DayKey], list[int]]:
+    """The station-days of consecutive rows, and where each run begins."""
+    day = frame.get_column("utc_time").dt.date()
+    station = frame.get_column("station_id")
+    edges = (day != day.shift(1)).fill_null(value=True) | (station != station.shift(1)).fill_null(value=True)
+    starts = edges.arg_true().to_list()
+    pairs = zip(station.gather(starts).to_list(), day.gather(starts).to_list(), strict=True)
+    return [DayKey(*pair) for pair in pairs], starts
+
+
 def split_days(frame: pl.DataFrame) -> dict[DayKey, DayRows]:
     """A report frame cut into station-days; the order of rows within a day is kept."""
     if frame.is_empty():
         return {}
     origins = sorted(frame.get_column("origin").unique().to_list())
     index = {origin: place for place, origin in enumerate(origins)}
-    day = frame.get_column("utc_time").dt.date()
-    station = frame.get_column("station_id")
-    edges = (day != day.shift(1)).fill_null(value=True) | (station != station.shift(1)).fill_null(value=True)
-    starts = edges.arg_true().to_list()
+    keys, starts = _runs(frame)
+    if len(set(keys)) < len(keys):
+        # Not a station after the other, as in a table of many stations: bring each day's rows together.
+        frame = frame.sort("station_id", pl.col("utc_time").dt.date(), maintain_order=True)
+        keys, starts = _runs(frame)
     stops = [*starts[1:], frame.height]
-    keys = [DayKey(*pair) for pair in zip(station.gather(starts).to_list(), day.gather(starts).to_list(), strict=True)]
     source = (
         pl.lit(0, dtype=SOURCE) if len(origins) == 1 else pl.col("origin").replace_strict(index, return_dtype=SOURCE)
     )
@@ -65,15 +75,7 @@ def split_days(frame: pl.DataFrame) -> dict[DayKey, DayRows]:
     nulls = dict(zip(bare.columns, bare.null_count().row(0), strict=True))
     gappy = [name for name, count in nulls.items() if 0 < count < bare.height and name not in _PLACE]
     bare = bare.select(name for name, count in nulls.items() if count < bare.height or name in _PLACE)
-    days: dict[DayKey, pl.DataFrame] = {}
-    if len(set(keys)) == len(keys):
-        # The usual object: a station after the other, in time. Slices cost nothing.
-        days = {key: bare.slice(start, stop - start) for key, start, stop in zip(keys, starts, stops, strict=True)}
-    else:
-        pieces: dict[DayKey, list[pl.DataFrame]] = {}
-        for key, start, stop in zip(keys, starts, stops, strict=True):
-            pieces.setdefault(key, []).append(bare.slice(start, stop - start))
-        days = {key: pl.concat(parts) for key, parts in pieces.items()}
+    days = {key: bare.slice(start, stop - start) for key, start, stop in zip(keys, starts, stops, strict=True)}
     return {key: _compact(part, gappy, origins) for key, part in days.items()}
 
 

@@ -27,7 +27,7 @@ from pymongo.read_concern import ReadConcern
 
 from barograph.model import LedgerEntry, LogEntry, RunReport, Station, StoreWaits
 from barograph.store import day_document, mongo_documents, mongo_migrate, mongo_scratch
-from barograph.store.base import AccessPlan, DayKey, Fetch, LogQuery, StationDay, StoredStation
+from barograph.store.base import AccessPlan, DayKey, Fetch, LogQuery, StationDay, StoredStation, SyncEntry
 from barograph.store.mongo_access import explained, fetched
 from barograph.store.mongo_archive import MongoArchive
 from barograph.store.mongo_client import MongoLink
@@ -35,6 +35,7 @@ from barograph.store.mongo_documents import NO_REPORTS, Document
 from barograph.store.mongo_errors import DUPLICATE_KEY, is_transient
 from barograph.store.schema import Schema
 from barograph.store.span import Span, check_variables, cut, nothing
+from barograph.store.sync_entries import SYNC_FIELDS, sync_entries
 
 T = TypeVar("T")
 D = TypeVar("D", bound=Mapping[str, Any])
@@ -58,6 +59,7 @@ VERIFICATIONS: Final = 5
 
 AWARE: Final[CodecOptions[Document]] = CodecOptions(tz_aware=True, tzinfo=UTC)
 RAW: Final = CodecOptions(document_class=RawBSONDocument)
+SYNCS: Final = dict.fromkeys(("command", *(f"connections.{name}" for name in SYNC_FIELDS)), 1)
 PROVENANCE: Final = ("extracted_at", "source", "line", "sources")
 
 
@@ -313,7 +315,8 @@ class MongoStore:
 
     def logs(self, query: LogQuery) -> list[LogEntry]:
         """As `Store.logs`."""
-        given = {"type": query.type, "context.run_id": query.run_id}
+        since = None if query.since is None else {"$gte": query.since}
+        given = {"type": query.type, "context.run_id": query.run_id, "timestamp": since}
         filters = {name: value for name, value in given.items() if value is not None}
         order = [("timestamp", -1), ("_id", -1)]
         documents = self._find("read logs", self._collection("logs"), filters, order, limit=query.limit)
@@ -329,6 +332,19 @@ class MongoStore:
         order = [("started", -1), ("_id", -1)]
         documents = self._find("read runs", self._collection("runs"), {}, order, limit=limit)
         return [mongo_documents.run_report(document) for document in documents]
+
+    def syncs(self, since: datetime, connection: str | None = None) -> list[SyncEntry]:
+        """As `Store.syncs`; what else the reports hold, such as rejections, stays on the server."""
+        query: Document = {"started": {"$gte": since}}
+        if connection is not None:
+            query["connections.connection"] = connection
+        order = [("started", -1), ("_id", -1)]
+        documents = self._find("read syncs", self._collection("runs"), query, order, projection=SYNCS)
+        return [
+            entry
+            for document in documents
+            for entry in sync_entries(document["_id"], document["command"], document.get("connections", ()), connection)
+        ]
 
     def schema(self) -> Schema:
         """As `Store.schema`."""

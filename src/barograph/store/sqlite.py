@@ -21,13 +21,14 @@ import polars as pl
 from barograph.errors import StoreError
 from barograph.model import LedgerEntry, LogEntry, RunReport, Station, StoreWaits, utc_now
 from barograph.store import arrow_day, sqlite_rows
-from barograph.store.base import AccessPlan, DayKey, Fetch, LogQuery, StationDay, StoredStation
+from barograph.store.base import AccessPlan, DayKey, Fetch, LogQuery, StationDay, StoredStation, SyncEntry
 from barograph.store.day_frame import BASE_PROVENANCE, column_of, parts_of, whole_frame
 from barograph.store.schema import Schema
 from barograph.store.span import Span, check_variables, cut, nothing, to_ms
 from barograph.store.sqlite_access import explained, fetched
 from barograph.store.sqlite_archive import SqliteArchive
 from barograph.store.sqlite_file import SqliteFile
+from barograph.store.sync_entries import sync_entries
 
 DAYS_PER_FETCH: Final = 64
 """Days that `days` holds at a time: about 2 MB."""
@@ -70,6 +71,8 @@ _LOGS: Final = """SELECT log_id, timestamp, type, msg, context FROM logs WHERE {
     ORDER BY timestamp DESC, log_id DESC LIMIT ?"""
 _EXPIRE_LOGS: Final = "DELETE FROM logs WHERE timestamp < ?"
 _PUT_RUN: Final = "INSERT OR REPLACE INTO runs (run_id, started, report) VALUES (?, ?, ?)"
+_SYNCS: Final = """SELECT run_id, json_extract(report, '$.command'), json_extract(report, '$.connections') FROM runs
+    WHERE started >= ? ORDER BY started DESC, run_id DESC"""
 _RUNS: Final = "SELECT report FROM runs ORDER BY started DESC, run_id DESC LIMIT ?"
 
 
@@ -249,9 +252,12 @@ class SqliteStore:
     def logs(self, query: LogQuery) -> list[LogEntry]:
         """As `Store.logs`."""
         given = {name: value for name in ("type", "run_id") if (value := getattr(query, name)) is not None}
-        sql = _LOGS.format(" AND ".join(["TRUE", *(f"{name} = ?" for name in given)]))
+        bounds = {f"{name} = ?": value for name, value in given.items()}
+        if query.since is not None:
+            bounds["timestamp >= ?"] = to_ms(query.since)
         with self._file.reading() as connection:
-            rows = connection.execute(sql, (*given.values(), query.limit or -1)).fetchall()
+            sql = _LOGS.format(" AND ".join(["TRUE", *bounds]))
+            rows = connection.execute(sql, (*bounds.values(), query.limit or -1)).fetchall()
         return [sqlite_rows.log_entry(row) for row in rows]
 
     def put_run(self, report: RunReport) -> None:
@@ -263,6 +269,16 @@ class SqliteStore:
         """As `Store.runs`."""
         with self._file.reading() as connection:
             return [orjson.loads(report) for (report,) in connection.execute(_RUNS, (limit or -1,))]
+
+    def syncs(self, since: datetime, connection: str | None = None) -> list[SyncEntry]:
+        """As `Store.syncs`."""
+        with self._file.reading() as opened:
+            rows = opened.execute(_SYNCS, (to_ms(since),)).fetchall()
+        return [
+            entry
+            for run_id, command, reports in rows
+            for entry in sync_entries(run_id, command, orjson.loads(reports or "[]"), connection)
+        ]
 
     def expire_logs(self, days: int) -> None:
         """As `Store.expire_logs`, now."""

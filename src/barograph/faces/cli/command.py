@@ -44,6 +44,10 @@ class App:
     @cached_property
     def settings(self) -> Settings:
         """The checked settings. Raises ConfigError."""
+        return self.load()
+
+    def load(self) -> Settings:
+        """The same, read anew."""
         from barograph.config import load
 
         return load(self.config, data_dir=self.data_dir, landing=self.landing, store=self.store_url)
@@ -188,11 +192,20 @@ class CommandGroup(Command, click.Group):
         return declare
 
 
-def group(name: str, *, examples: Sequence[Example]) -> Callable[[Callable[..., Any]], CommandGroup]:
-    """Declare a group of commands; its summary and text are the function's docstring."""
+def group(
+    name: str, *, examples: Sequence[Example], alone: bool = False
+) -> Callable[[Callable[..., Any]], CommandGroup]:
+    """Declare a group of commands; its summary and text are the function's docstring.
+
+    With `alone` the function does something when none of its commands is named (`ctx.invoked_subcommand` is None), and
+    has options of its own; otherwise the word alone shows the help.
+    """
 
     def declare(function: Callable[..., Any]) -> CommandGroup:
-        return click.command(name, cls=CommandGroup, examples=examples, no_args_is_help=True)(function)
+        made: CommandGroup = click.command(
+            name, cls=CommandGroup, examples=examples, no_args_is_help=not alone, invoke_without_command=alone
+        )(function)
+        return made
 
     return declare
 

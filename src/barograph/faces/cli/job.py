@@ -66,7 +66,7 @@ def run(app: App, *, names: tuple[str, ...], first: str | None, last: str | None
     from barograph.pipeline import run as run_job
 
     span = _backfill(first, last)
-    _do(app, lambda job: run_job(job, names, span=span), as_json=as_json)
+    do(app, lambda job: run_job(job, names, span=span), as_json=as_json)
 
 
 @command(
@@ -88,7 +88,7 @@ def sync(app: App, *, names: tuple[str, ...], first: str | None, last: str | Non
     from barograph.pipeline import sync as sync_job
 
     span = _backfill(first, last)
-    _do(app, lambda job: sync_job(job, names, span=span), as_json=as_json)
+    do(app, lambda job: sync_job(job, names, span=span), as_json=as_json)
 
 
 @command(
@@ -108,7 +108,7 @@ def ingest(app: App, *, as_json: bool) -> None:
     """
     from barograph.pipeline import ingest as ingest_job
 
-    _do(app, ingest_job, as_json=as_json)
+    do(app, ingest_job, as_json=as_json)
 
 
 @command(
@@ -132,7 +132,7 @@ def rebuild(app: App, *, yes: bool, as_json: bool) -> None:
             raise Failure("not done; the record is as it was", "--yes does not ask")
         return rebuild_job(job)
 
-    _do(app, ask_and_rebuild, as_json=as_json)
+    do(app, ask_and_rebuild, as_json=as_json)
 
 
 @command(
@@ -166,7 +166,7 @@ def verify(app: App, *, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _do(app: App, work: Callable[[Job], RunReport], *, as_json: bool) -> None:
+def do(app: App, work: Callable[[Job], RunReport], *, as_json: bool) -> None:
     """Do the work, show its report, and leave with the exit code that its status means."""
     from barograph.faces.cli import render
     from barograph.faces.cli.metrics import publish

@@ -25,6 +25,8 @@ SECTIONS: Final = {
         "ingest": f"{_HERE}.job:ingest",
         "rebuild": f"{_HERE}.job:rebuild",
         "verify": f"{_HERE}.job:verify",
+        "connector": f"{_HERE}.connector:connector",
+        "scheduler": f"{_HERE}.scheduler:scheduler",
     },
     "Read the record": {
         "query": f"{_HERE}.read:query",
@@ -32,6 +34,7 @@ SECTIONS: Final = {
         "export": f"{_HERE}.files:export",
         "plot": f"{_HERE}.files:plot",
         "stations": f"{_HERE}.operate:stations",
+        "completeness": f"{_HERE}.completeness:completeness",
         "access-time": f"{_HERE}.read:access_time",
     },
     "Run MongoDB": {
@@ -44,7 +47,7 @@ SECTIONS: Final = {
     },
     "Watch over it": {
         "status": f"{_HERE}.status:status",
-        "connections": f"{_HERE}.operate:connections",
+        "connections": f"{_HERE}.connections:connections",
         "runs": f"{_HERE}.operate:runs",
         "logs": f"{_HERE}.operate:logs",
         "metrics": f"{_HERE}.metrics:metrics",

@@ -1,4 +1,4 @@
-"""What an operator looks at: stations, connections, runs, logs."""
+"""What an operator looks at: stations, runs, logs."""
 
 from __future__ import annotations
 
@@ -97,62 +97,6 @@ def stations(app: App, *, as_json: bool) -> None:
 
 def _position(latitude: float | None, longitude: float | None) -> str:
     return "" if latitude is None or longitude is None else f"{latitude:.3f}, {longitude:.3f}"
-
-
-@command(
-    "connections",
-    examples=[
-        ("barograph connections", "the configured connections"),
-        ("barograph connections --json | jq '.[] | select(.state == \"failed\")'", "the failed ones, for a script"),
-    ],
-)
-@json_option
-@pass_app
-def connections(app: App, *, as_json: bool) -> None:
-    """List the connections, and how the last sync of each went.
-
-    A connection syncs one source to one stream of the landing zone. `state` is what the last sync did: landed
-    (something new), unchanged, or failed. Frequency tells the scheduler when; run and sync without names take the
-    enabled ones.
-    """
-    from barograph.faces.cli import render
-    from barograph.faces.cli.overview import connection_rows
-    from barograph.faces.cli.report import state
-    from barograph.model import utc_now
-
-    rows = connection_rows(app)
-    if as_json:
-        render.json([row.as_dict() for row in rows])
-        return
-    # A terminal shows the stream and how long ago, as there is no room for more; elsewhere stands all of it.
-    terminal, now = render.is_terminal(), utc_now()
-    if terminal and rows:
-        render.say(render.Cell(f"landing zone {rows[0].destination.rpartition('/')[0]}", render.QUIET))
-    render.table(
-        ["name", "source", "destination", "frequency", render.Column("tags", drop=1), "last sync", "state", "enabled"],
-        [
-            (
-                row.name,
-                row.source,
-                row.stream if terminal else row.destination,
-                row.frequency,
-                ", ".join(row.tags),
-                "never"
-                if row.last_sync is None
-                else render.age(row.last_sync, now)
-                if terminal
-                else render.instant(row.last_sync),
-                state(row.state),
-                "yes" if row.enabled else render.Cell("no", render.QUIET),
-            )
-            for row in rows
-        ],
-    )
-    for row in rows:
-        if row.error:
-            render.say(render.Cell(row.name, render.BAD), f": {row.error}")
-    if not rows:
-        click.echo("no connections: `barograph init` writes a configuration with examples", err=True)
 
 
 @command(

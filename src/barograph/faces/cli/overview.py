@@ -2,85 +2,114 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from barograph.model import iso
 
 if TYPE_CHECKING:
-    from barograph.config import Settings
+    from barograph.config import Connection, Schedule, Settings
     from barograph.faces.cli.command import App
-    from barograph.store.base import StoreReader
-
-RECENT_RUNS: Final = 50
+    from barograph.model import SyncReport
+    from barograph.query.history import History
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionRow:
-    """A connection as an operator sees it. `state` is never, landed, unchanged or failed."""
+    """A connection as an operator sees it."""
 
-    name: str
-    source: str
+    connection: Connection
     destination: str
-    stream: str
-    frequency: str
-    tags: tuple[str, ...]
-    enabled: bool
-    last_sync: datetime | None
-    state: str
-    error: str | None
+    schedule: Schedule | None
+    next_due: datetime | None
+    history: History
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.connection.name
+
+    @property
+    def enabled(self) -> bool:
+        """Whether run, sync and the scheduler take it."""
+        return self.connection.enabled
+
+    @property
+    def last(self) -> SyncReport | None:
+        """Its newest sync."""
+        return None if self.history.last is None else self.history.last.sync
+
+    @property
+    def last_sync(self) -> datetime | None:
+        """When that ended."""
+        return None if self.last is None else self.last.finished
+
+    @property
+    def state(self) -> str:
+        """What that did: never, landed, unchanged, failed or stopped."""
+        return "never" if self.last is None else self.last.status
+
+    @property
+    def error(self) -> str | None:
+        """Why it failed."""
+        return None if self.last is None else self.last.error
+
+    @property
+    def format(self) -> str:
+        """What is landed, as the object's extension."""
+        connection = self.connection
+        return connection.format + (".gz" if connection.compression == "gzip" else "")
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready."""
-        return asdict(self) | {
-            "tags": list(self.tags),
-            "last_sync": None if self.last_sync is None else iso(self.last_sync),
+        from barograph.sources.masking import mask
+
+        connection, last = self.connection, self.last
+        return {
+            "name": self.name,
+            "source": connection.source,
+            "url": mask(connection.url),
+            "destination": self.destination,
+            "stream": connection.stream,
+            "format": connection.format,
+            "compression": connection.compression,
+            "frequency": connection.schedule,
+            "next_due": None if self.next_due is None else iso(self.next_due),
+            "tags": list(connection.tags),
+            "enabled": self.enabled,
+            "last_sync": None if last is None else iso(last.finished),
+            "seconds": None if last is None else round((last.finished - last.started).total_seconds(), 3),
+            "records": None if last is None else last.records,
+            "bytes": None if last is None else last.bytes,
+            "state": self.state,
+            "error": self.error,
+            "health": self.history.as_dict(),
         }
 
 
-def connection_rows(app: App) -> list[ConnectionRow]:
-    """The configured connections, in the file's order."""
-    if not app.has_store():
-        return rows_of(app.settings, {})
-    with app.store() as store:
-        return rows_of(app.settings, last_syncs(store, app.settings.connections))
+def connection_rows(app: App, now: datetime, tags: Collection[str] = ()) -> list[ConnectionRow]:
+    """The configured connections that have all the tags, in the file's order."""
+    from barograph.query.history import histories
+
+    found: dict[str, History] = {}
+    if app.has_store():
+        with app.store() as store:
+            found = histories(store, app.settings.connections, now)
+    return [row for row in rows_of(app.settings, found, now) if set(tags) <= set(row.connection.tags)]
 
 
-def last_syncs(store: StoreReader, names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """The last sync report of each connection; all runs are read only where the recent ones do not name each."""
-    wanted = set(names)
-    found: dict[str, dict[str, Any]] = {}
-    for limit in (RECENT_RUNS, 0):
-        runs = store.runs(limit)
-        for run in runs:
-            for report in run.get("connections", ()):
-                found.setdefault(report["connection"], report)
-        if wanted <= found.keys() or len(runs) < RECENT_RUNS:
-            break
-    return found
+def rows_of(settings: Settings, found: Mapping[str, History], now: datetime) -> list[ConnectionRow]:
+    """The configured connections with their histories."""
+    from barograph.query.history import NOTHING
 
-
-def rows_of(settings: Settings, syncs: dict[str, dict[str, Any]]) -> list[ConnectionRow]:
-    """The configured connections with their last sync reports."""
     base = settings.landing_url.rstrip("/")
     root = f"{base}/{settings.landing_prefix}" if settings.landing_prefix else base
     rows = []
     for connection in settings.connections.values():
-        last = syncs.get(connection.name)
-        rows.append(
-            ConnectionRow(
-                name=connection.name,
-                source=connection.source,
-                destination=f"{root}/{connection.stream}",
-                stream=connection.stream,
-                frequency=connection.schedule,
-                tags=connection.tags,
-                enabled=connection.enabled,
-                last_sync=None if last is None else datetime.fromisoformat(last["finished"]),
-                state="never" if last is None else last["status"],
-                error=None if last is None else last["error"],
-            )
-        )
+        schedule = settings.schedule(connection)
+        due = schedule.next_after(now) if schedule is not None and connection.enabled else None
+        folder = f"{root}/{connection.folders[0] if len(connection.folders) == 1 else connection.stream}"
+        rows.append(ConnectionRow(connection, folder, schedule, due, found.get(connection.name, NOTHING)))
     return rows

@@ -27,6 +27,11 @@ STATE_STYLES: Final = {
     "unchanged": QUIET,
     "incomplete": ODD,
     "late": ODD,
+    "stopped": ODD,
+    "skipped": QUIET,
+    "good": GOOD,
+    "unsteady": ODD,
+    "failing": BAD,
     "failed": BAD,
 }
 

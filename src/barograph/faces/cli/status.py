@@ -13,10 +13,9 @@ from barograph.model import iso, utc_now
 
 if TYPE_CHECKING:
     from barograph.faces.cli.overview import ConnectionRow
+    from barograph.query.history import History
     from barograph.store.base import StoredStation
 
-DAILY_SLACK: Final = timedelta(hours=26)
-"""A daily connection is late after a day and two hours."""
 SHOWN_FAILED: Final = 10
 EXIT_CODES: Final = {"ok": 0, "failed": 1, "attention": 3}
 
@@ -85,10 +84,11 @@ class Status:
 @json_option
 @pass_app
 def status(app: App, *, max_age: float | None, as_json: bool) -> None:
-    """Tell whether all is well, what is wrong, and what mends it.
+    """Tell what is wrong, if anything, and what mends it.
 
     The last run and its result, the state of each connection, how fresh each station's record is, and the objects that
-    could not be read. A connection with the schedule `daily` is late when its last good sync is older than 26 hours.
+    could not be read. A connection with a schedule is late when its last sync is older than that allows: `daily`, 26
+    hours; a cron expression, when a due time has passed by one interval (10 minutes at least, two hours at most).
 
     Exits with 0 when all is well, 3 when something needs attention, 1 when the last run failed altogether.
     """
@@ -105,13 +105,14 @@ def status(app: App, *, max_age: float | None, as_json: bool) -> None:
 
 def collect(app: App, max_age: float | None = None) -> Status:
     """Look at the configuration and the store."""
-    from barograph.faces.cli.overview import last_syncs, rows_of
+    from barograph.faces.cli.overview import rows_of
     from barograph.query import Query
+    from barograph.query.history import histories
     from barograph.store import redact
 
     settings = app.settings
     found = Status(utc_now(), redact(settings.store_url), settings.landing_url)
-    syncs: dict[str, dict[str, Any]] = {}
+    syncs: dict[str, History] = {}
     if app.has_store():
         with app.store() as store:
             found.store = store.url
@@ -120,8 +121,8 @@ def collect(app: App, max_age: float | None = None) -> Status:
             found.failed_objects = {
                 key: entry.error or "" for key, entry in store.objects().items() if entry.status == "failed"
             }
-            syncs = last_syncs(store, settings.connections)
-    found.connections = rows_of(settings, syncs)
+            syncs = histories(store, settings.connections, found.now)
+    found.connections = rows_of(settings, syncs, found.now)
     found.problems = [*_run_problems(found, app.prefix), *_connection_problems(found, app.prefix)]
     found.problems += _record_problems(found, app.prefix, None if max_age is None else timedelta(hours=max_age))
     return found
@@ -149,12 +150,20 @@ def _connection_problems(found: Status, prefix: str) -> list[Problem]:
             continue
         if row.state == "failed":
             problems.append(Problem(f"connection {row.name} failed: {row.error}", again))
-        elif row.last_sync is None:
+        elif row.last is None:
             if found.last_run is not None:
                 problems.append(Problem(f"connection {row.name} was never synced", again))
-        elif row.frequency == "daily" and found.now - row.last_sync > DAILY_SLACK:
-            problems.append(Problem(f"connection {row.name} is daily, but its last sync is older than 26 h", again))
+        elif row.schedule is not None and found.now > row.schedule.late_after(row.last.started):
+            problems.append(Problem(f"connection {row.name} is late: {_late(row, found.now)}", again))
     return problems
+
+
+def _late(row: ConnectionRow, now: datetime) -> str:
+    from barograph.faces.cli.render import age
+
+    frequency = row.connection.schedule
+    told = frequency if frequency == "daily" else f"scheduled as {frequency!r}"
+    return f"it is {told}, and its last sync was {age(row.last_sync or now, now)}"
 
 
 def _record_problems(found: Status, prefix: str, limit: timedelta | None) -> list[Problem]:
@@ -192,13 +201,14 @@ def show(found: Status) -> None:
     if found.connections:
         render.heading("Connections")
         render.table(
-            ["name", "state", "last sync", "", "enabled"],
+            ["name", "state", "last sync", "", "health", "enabled"],
             [
                 (
                     row.name,
                     state(row.state),
                     render.instant(row.last_sync),
                     "" if row.last_sync is None else render.age(row.last_sync, found.now),
+                    state(row.history.health),
                     "yes" if row.enabled else Cell("no", QUIET),
                 )
                 for row in found.connections

@@ -5,21 +5,24 @@ from __future__ import annotations
 import shutil
 import statistics
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from barograph.errors import BarographError
+from barograph.model import SyncReport, utc_now
 from barograph.ops.backup.catalogue import instant_of, open_backups
 from barograph.ops.metrics.registry import Sample
 
 if TYPE_CHECKING:
     from barograph.config import Settings
-    from barograph.store.base import StoredStation, StoreReader
+    from barograph.store.base import StoredStation, StoreReader, SyncEntry
 
 RECENT_RUNS: Final = 100
+SYNCS_SINCE: Final = timedelta(days=30)
+"""A connection whose last sync is older has no metrics; a schedule longer than that is none."""
 RESULTS: Final = {"done": 0.0, "incomplete": 1.0, "failed": 2.0}
 VERDICTS: Final = {"healthy": 0.0, "degraded": 1.0}
 ROUNDS: Final = 5
@@ -29,7 +32,7 @@ def of_store(store: StoreReader) -> Iterator[Sample]:
     """What the store tells. Raises StoreError."""
     runs = store.runs(RECENT_RUNS)
     yield from _of_runs(runs)
-    yield from _of_connections(runs)
+    yield from _of_connections(store.syncs(utc_now() - SYNCS_SINCE))
     ledger = store.objects().values()
     yield Sample("barograph_failed_objects", sum(entry.status == "failed" for entry in ledger))
     done = [entry for entry in ledger if entry.status == "done"]
@@ -70,23 +73,21 @@ def _of_runs(runs: list[dict[str, Any]]) -> Iterator[Sample]:
     yield Sample("barograph_run_store_retries", waits.get("repeats", 0))
 
 
-def _of_connections(runs: list[dict[str, Any]]) -> Iterator[Sample]:
-    last: dict[str, Mapping[str, Any]] = {}
-    good: dict[str, Mapping[str, Any]] = {}
-    for sync in (sync for run in runs for sync in run.get("connections", ())):
-        name = sync["connection"]
-        last.setdefault(name, sync)
-        if sync["status"] in ("landed", "unchanged"):
-            good.setdefault(name, sync)
+def _of_connections(syncs: Iterable[SyncEntry]) -> Iterator[Sample]:
+    last: dict[str, SyncReport] = {}
+    good: dict[str, SyncReport] = {}
+    for sync in (entry.sync for entry in syncs):
+        if sync.status in ("landed", "unchanged", "failed"):
+            last.setdefault(sync.connection, sync)
+        if sync.status in ("landed", "unchanged"):
+            good.setdefault(sync.connection, sync)
     for name, sync in last.items():
-        label = (name,)
-        yield Sample("barograph_connection_failing", float(sync["status"] == "failed"), label)
-        yield Sample("barograph_connection_records", sync["records"], label)
-        seconds = (_instant(sync["finished"]) - _instant(sync["started"])).total_seconds()
-        yield Sample("barograph_connection_duration_seconds", seconds, label)
+        yield Sample("barograph_connection_failing", float(sync.status == "failed"), (name,))
+        yield Sample("barograph_connection_records", sync.records, (name,))
+        seconds = (sync.finished - sync.started).total_seconds()
+        yield Sample("barograph_connection_duration_seconds", seconds, (name,))
     for name, sync in good.items():
-        instant = _instant(sync["finished"]).timestamp()
-        yield Sample("barograph_connection_last_success_timestamp_seconds", instant, (name,))
+        yield Sample("barograph_connection_last_success_timestamp_seconds", sync.finished.timestamp(), (name,))
 
 
 def _access_time(store: StoreReader, stations: list[StoredStation]) -> Iterator[Sample]:

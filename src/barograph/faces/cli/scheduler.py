@@ -1,0 +1,86 @@
+"""`barograph scheduler`: the job at its times, in the foreground."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+from barograph.faces.cli.command import App, command, pass_app
+
+if TYPE_CHECKING:
+    from barograph.pipeline.scheduler import Scheduler
+
+
+@command(
+    "scheduler",
+    examples=[
+        ("barograph scheduler", "until it is stopped with Ctrl-C or SIGTERM"),
+        ("barograph scheduler --once", "run what is due now and exit; for a timer of yours"),
+    ],
+)
+@click.option("--once", is_flag=True, help="Run what is due now, and exit.")
+@pass_app
+def scheduler(app: App, *, once: bool) -> None:
+    """Sync and ingest each connection when it is due.
+
+    Works in the foreground, for machines without systemd or cron. Takes the enabled connections whose `schedule` is
+    `daily` (midnight) or a cron expression, in the timezone of [scheduler]. Connections that are due together share a
+    run; none overlaps itself, here or in another process. What was missed while nothing ran is made up for once, at
+    the start. barograph.toml is read again when it changes; a broken one is told, and the former one stands.
+
+    Prints a line for each event. SIGTERM or Ctrl-C ends the syncs under way and exits with 0 within seconds; what they
+    have landed is kept, and the next start goes on from there. A second signal ends at once.
+    """
+    from barograph.errors import ConfigError
+    from barograph.pipeline.locks import scheduler_lock
+    from barograph.pipeline.scheduler import Scheduler
+    from barograph.wiring import opened_job
+
+    settings = app.settings
+    if settings.config_file is None:
+        raise ConfigError("there is no configuration, so nothing can be due", hint="`barograph init` writes one")
+    worker = Scheduler(app.load, opened_job, _say, settings.config_file)
+    if once:
+        from barograph.faces.cli.report import EXIT_CODES
+
+        report = worker.once()
+        code = 0 if report is None else EXIT_CODES[report.status]
+        if code:
+            raise click.exceptions.Exit(code)
+        return
+    with scheduler_lock(settings.data_dir):
+        _heed(worker)
+        count = len(settings.connections)
+        told = f"{count} connection{'s' * (count != 1)}, {settings.concurrency} at once"
+        _say(f"scheduler started (process {os.getpid()}): {told}")
+        ended = worker.run()
+        _say("stopped" if ended else "stopped; what was still under way is completed by the next run")
+    if not ended:
+        # A thread in the middle of something must not be waited for; whatever it writes stands up to a kill.
+        sys.stdout.flush()
+        os._exit(0)
+
+
+def _heed(worker: Scheduler) -> None:
+    """SIGTERM and SIGINT: stop; the second one: at once."""
+
+    def heed(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler
+        if worker.asked_to_stop:
+            os._exit(128 + number)
+        worker.stop()
+
+    signal.signal(signal.SIGTERM, heed)
+    signal.signal(signal.SIGINT, heed)
+
+
+def _say(text: str) -> None:
+    from barograph.model import utc_now
+
+    # Each line at once: a log is read while it is written. In one piece: several threads tell.
+    sys.stdout.write(f"{utc_now():%Y-%m-%d %H:%M:%SZ} {' '.join(text.split())}\n")
+    sys.stdout.flush()
