@@ -10,10 +10,12 @@ from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns as sns
 
+from deploy.aws.exceptions import checkov
 from deploy.aws.job import WRITABLE, Shared, image_uri, nightly_rights, plain_environment
-from deploy.aws.rights import allow, make_role, pull_image, read_secrets, use_key, write_logs
+from deploy.aws.rights import allow, justify, make_role, pull_image, read_secrets, use_key, write_logs
 from deploy.aws.settings import Settings
 
 FILES: Final = Path(__file__).parent / "host"
@@ -60,22 +62,9 @@ def make_host(stack: Stack, settings: Settings, shared: Shared, topic: sns.Topic
             write_logs(shared.log_group),
             read_secrets(shared.secrets.arns),
             use_key(shared.key, f"secretsmanager.{settings.region}.amazonaws.com", "kms:Decrypt"),
-            # What the agent of Session Manager asks for (AmazonSSMManagedInstanceCore without parameters, inventory and
-            # patches); these actions know no resources.
-            allow(
-                "Sessions",
-                [
-                    "ssm:UpdateInstanceInformation",
-                    "ssmmessages:CreateControlChannel",
-                    "ssmmessages:CreateDataChannel",
-                    "ssmmessages:OpenControlChannel",
-                    "ssmmessages:OpenDataChannel",
-                ],
-                ["*"],
-                wildcard='these actions know no resources: the service authorises them for "*" only',
-            ),
         ],
     )
+    _sessions(stack, role)
     architecture = (
         ec2.AmazonLinuxCpuType.X86_64 if settings.task_architecture == "X86_64" else ec2.AmazonLinuxCpuType.ARM_64
     )
@@ -123,6 +112,25 @@ def make_host(stack: Stack, settings: Settings, shared: Shared, topic: sns.Topic
     alarm.add_alarm_action(actions.SnsAction(topic))
     alarm.add_ok_action(actions.SnsAction(topic))
     return instance
+
+
+def _sessions(stack: Stack, role: iam.Role) -> None:
+    """Session Manager in place of SSH: AmazonSSMManagedInstanceCore without parameters, inventory and patches."""
+    grant = allow(
+        "Sessions",
+        [
+            "ssm:UpdateInstanceInformation",
+            "ssmmessages:CreateControlChannel",
+            "ssmmessages:CreateDataChannel",
+            "ssmmessages:OpenControlChannel",
+            "ssmmessages:OpenDataChannel",
+        ],
+        ["*"],
+        wildcard='these actions know no resources: the service authorises them for "*" only',
+    )
+    policy = iam.Policy(stack, "HostSessions", roles=[role], statements=[grant.statement])
+    justify(stack, policy, [grant])
+    checkov(policy, str(grant.wildcard), "CKV_AWS_111")
 
 
 def _user_data(stack: Stack, settings: Settings, shared: Shared) -> ec2.UserData:

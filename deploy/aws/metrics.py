@@ -1,4 +1,4 @@
-"""The custom metrics of the job, as CloudWatch names them: the one place for it, until barograph has a registry itself."""
+"""The custom metrics of the job, as CloudWatch names them: one place, until barograph has a registry of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The VPC in three zones: public subnets for NAT gateways only, private ones for the job, isolated ones for the cluster."""
+"""The VPC in three zones: public subnets for NAT gateways alone, private for the job, isolated for the cluster."""
 
 from __future__ import annotations
 
@@ -79,10 +79,8 @@ def make_network(stack: Stack, settings: Settings, key: kms.Key) -> Network:
 
 
 def _groups(stack: Stack, vpc: ec2.Vpc) -> tuple[ec2.SecurityGroup, ec2.SecurityGroup]:
-    """The job reaches the cluster and, over TLS, the world; nobody reaches the job, only the job reaches the cluster."""
-    job = ec2.SecurityGroup(
-        stack, "JobGroup", vpc=vpc, description="barograph's job: nothing comes in", allow_all_outbound=False
-    )
+    """The job reaches the cluster and, over TLS, the world; nobody reaches the job, the job alone the cluster."""
+    job = ec2.SecurityGroup(stack, "JobGroup", vpc=vpc, description="job: nothing comes in", allow_all_outbound=False)
     database = ec2.SecurityGroup(
         stack, "DatabaseGroup", vpc=vpc, description="DocumentDB: the job comes in", allow_all_outbound=False
     )

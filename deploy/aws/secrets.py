@@ -48,7 +48,7 @@ def make_secrets(stack: Stack, settings: Settings, key: kms.Key) -> Secrets:
         "JobUser",
         "job-user",
         "database user of the nightly job",
-        "rotated by hand with the task `user` (docs/aws.md): the rotation function of AWS is a Lambda in the VPC with the "
+        "rotated by hand with the task `user` (docs/aws.md): AWS's rotation is a Lambda in the VPC with the "
         "master's rights, more than what it protects",
         generate_secret_string=sm.CfnSecret.GenerateSecretStringProperty(
             secret_string_template=f'{{"username": "{JOB_USER}"}}',
@@ -62,13 +62,13 @@ def make_secrets(stack: Stack, settings: Settings, key: kms.Key) -> Secrets:
         "config",
         "barograph.toml of the nightly job",
         "a configuration, which nothing can rotate",
-        secret_string="# barograph.toml: docs/aws.md says what belongs here\n",
+        secret_string="# barograph.toml: docs/aws.md says what belongs here\n",  # noqa: S106 - a text to be replaced
     )
     variables = make(
         "Variables",
         "variables",
         "JSON: the variables that barograph.toml refers to",
         "tokens of other services, which only those can rotate",
-        secret_string="{}",
+        secret_string="{}",  # noqa: S106 - a text to be replaced
     )
     return Secrets(user, config, variables)

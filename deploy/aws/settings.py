@@ -28,8 +28,8 @@ class InstanceClass:
     connections: int
 
 
-# https://docs.aws.amazon.com/documentdb/latest/developerguide/limits.html, as remembered: the lower figure where the
-# guide's editions differ, so that the alarm comes early rather than late.
+# Memory: AWS, "Managing instance classes". Connections: not verified against AWS's page of limits; on the low side, so
+# that the alarm would come early rather than late.
 INSTANCE_CLASSES: Final[dict[str, InstanceClass]] = {
     "db.t3.medium": InstanceClass(4, 500),
     "db.t4g.medium": InstanceClass(4, 500),
@@ -83,7 +83,7 @@ def _setting(help_: str, default: Any = MISSING) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The settings of one stack. `Settings.from_context` is the way to make them: it fills in the profile and checks."""
+    """The settings of one stack; `from_context` makes them, fills in the profile, and checks."""
 
     account: str = _setting("AWS account, 12 digits; default the one of the credentials (`CDK_DEFAULT_ACCOUNT`)")
     image: str = _setting(
@@ -128,7 +128,7 @@ class Settings:
     log_retention_days: int = _setting("days for which CloudWatch keeps logs", 0)
     volume_alarm_gib: int = _setting("size of the cluster's volume from which an alarm is raised, GiB", 50)
     budget_usd: int = _setting(
-        "monthly budget of the account in US dollars: a mail at 80 %, and when 100 % is forecast", 0
+        "monthly budget of the account in dollars: a mail at 80 %, and when 100 % is forecast", 0
     )
     airbyte_user: bool = _setting("whether to make a user for Airbyte's S3 destination", default=False)
 
@@ -144,7 +144,7 @@ class Settings:
         for name in given:
             if name not in known:
                 near = difflib.get_close_matches(name, known, 1)
-                hint = f"did you mean {near[0]}?" if near else "docs/aws.md lists all settings"
+                hint = f"did you mean {near[0]}?" if near else "docs/aws.md lists them"
                 raise SettingsError(f"{PREFIX}{name}: there is no such setting; {hint}")
         for name, item in known.items():
             if item.default is MISSING and not given.get(name):
