@@ -18,10 +18,12 @@ def _stack(name: str, factory: pytest.TempPathFactory) -> Stack:
         folder = factory.mktemp(name)
         done = synthesise(folder, VARIANTS[name])
         assert done.returncode == 0, done.stderr[-3000:]
-        path = folder / "barograph.template.json"
-        report = json.loads((folder / "validation-report.json").read_text(encoding="utf-8"))
+        path, report, noted = (
+            folder / name for name in ("barograph.template.json", "validation-report.json", "barograph.metadata.json")
+        )
         settings = Settings.from_context(context(VARIANTS[name]))
-        _MADE[name] = Stack(name, path, settings, json.loads(path.read_text(encoding="utf-8")), report)
+        documents = (json.loads(item.read_text(encoding="utf-8")) for item in (path, report, noted))
+        _MADE[name] = Stack(name, path, settings, *documents)
     return _MADE[name]
 
 

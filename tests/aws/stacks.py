@@ -47,21 +47,22 @@ def tool(*words: str | Path, **variables: str) -> subprocess.CompletedProcess[st
     )
 
 
-def synthesise(folder: Path, given: dict[str, Any]) -> subprocess.CompletedProcess[str]:
-    """Run the app as `cdk synth` does."""
+def synthesise(folder: Path, given: dict[str, Any], *words: str) -> subprocess.CompletedProcess[str]:
+    """Run the app as `cdk synth` does, or other words of Python in its place."""
     variables = {"CDK_OUTDIR": str(folder), "CDK_CONTEXT_JSON": json.dumps(context(given))}
-    return tool("python", "-m", "deploy.aws.app", **variables)
+    return tool("python", *(words or ("-m", "deploy.aws.app")), **variables)
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A synthesised stack: its template, what cdk-nag reported, and the settings that it was made of."""
+    """A synthesised stack: settings, template, the checks' report, and what the CDK noted of each construct."""
 
     name: str
     path: Path
     settings: Settings
     template: dict[str, Any]
     report: dict[str, Any]
+    metadata: dict[str, list[dict[str, Any]]]
 
     def all(self, kind: str) -> dict[str, dict[str, Any]]:
         """The properties of each resource of a type, by logical id."""

@@ -102,7 +102,7 @@ def imported(folder: str) -> dict[str, str]:
             if isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 names = [node.module]
             found |= {name.split(".")[0]: str(path.relative_to(ROOT)) for name in names}
-    ours = {"barograph", "benchmarks", "tests"}
+    ours = {"barograph", "benchmarks", "deploy", "tests"}
     return {name: where for name, where in found.items() if name not in sys.stdlib_module_names | ours}
 
 

@@ -11,7 +11,8 @@ names (systemd credentials on the EC2 instance).
 | JOB_CONFIG | the text of barograph.toml |
 | JOB_VARIABLES | JSON: variables that barograph.toml refers to; BAROGRAPH_STORE in it takes the place of DB_* |
 
-Exits with what `barograph run` said; where that was 0 and the backup failed, with 1.
+Exits with what `barograph run` said; where that was 0 and the backup failed, with 1. With words, it runs barograph with
+these instead, in the same environment: `backup verify`, `backup restore --force`, `rebuild --yes`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -73,10 +74,15 @@ def private(path: Path, text: str) -> str:
     return str(path)
 
 
+def program(env: Mapping[str, str]) -> list[str]:
+    """barograph as it is started: that of the image, unless JOB_BAROGRAPH says otherwise."""
+    return env.get("JOB_BAROGRAPH", "barograph").split()
+
+
 def barograph(env: Mapping[str, str], *words: str) -> tuple[int, Any]:
     """Run a command with --json: its exit code, and what it said, None where that is no JSON. stderr passes through."""
     done = subprocess.run(  # noqa: S603 - the image's own program
-        [*env.get("JOB_BAROGRAPH", "barograph").split(), *words, "--json"],
+        [*program(env), *words, "--json"],
         env=env,
         stdout=subprocess.PIPE,
         check=False,
@@ -123,10 +129,12 @@ def ages(stations: Iterable[Mapping[str, Any]], now: datetime) -> dict[str, floa
     }
 
 
-def nightly(environ: Mapping[str, str]) -> int:
-    """Run, back up, measure; the exit code."""
+def nightly(environ: Mapping[str, str], words: Sequence[str] = ()) -> int:
+    """Run, back up, measure, or do what the words say; the exit code."""
     with tempfile.TemporaryDirectory(prefix="barograph-job-") as folder:
         env = child_environment(environ, Path(folder))
+        if words:
+            return subprocess.run([*program(env), *words], env=env, check=False).returncode  # noqa: S603 - as above
         code, report = barograph(env, "run")
         say(report)
         backup, manifest = barograph(env, "backup", "create")
@@ -158,4 +166,4 @@ def say(document: Any) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(nightly(os.environ))
+    sys.exit(nightly(os.environ, sys.argv[1:]))
