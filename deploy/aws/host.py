@@ -13,7 +13,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns as sns
 
-from deploy.aws.exceptions import checkov
+from deploy.aws.exceptions import checkov, nag
 from deploy.aws.job import WRITABLE, Shared, image_uri, nightly_rights, plain_environment
 from deploy.aws.rights import allow, justify, make_role, pull_image, read_secrets, use_key, write_logs
 from deploy.aws.settings import Settings
@@ -81,7 +81,7 @@ def make_host(stack: Stack, settings: Settings, shared: Shared, topic: sns.Topic
         require_imdsv2=True,
         detailed_monitoring=True,
         ebs_optimized=True,
-        disable_api_termination=True,
+        disable_api_termination=settings.deletion_protection,
         user_data=_user_data(stack, settings, shared),
         user_data_causes_replacement=True,
         block_devices=[
@@ -93,6 +93,8 @@ def make_host(stack: Stack, settings: Settings, shared: Shared, topic: sns.Topic
             )
         ],
     )
+    if not settings.deletion_protection:
+        nag(instance, "the protection was taken off by a setting, in order to tear down", "AwsSolutions-EC29")
     alarm = cloudwatch.Alarm(
         stack,
         "HostAlarm",

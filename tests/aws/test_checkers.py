@@ -51,6 +51,18 @@ def test_cdk_nag_finds_nothing_but_would(stack: Stack, tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(LONG)
+def test_the_protection_can_be_taken_off(tmp_path: Path) -> None:
+    """The first step of tearing down is a deployment like any other."""
+    need_venv()
+    done = synthesise(tmp_path, {**BASE, "deletion_protection": "false", "runner": "ec2"})
+    assert done.returncode == 0, done.stderr
+    resources = json.loads((tmp_path / "barograph.template.json").read_text(encoding="utf-8"))["Resources"]
+    said = {item["Type"]: item["Properties"] for item in resources.values() if "Properties" in item}
+    assert said["AWS::DocDB::DBCluster"]["DeletionProtection"] is False
+    assert said["AWS::EC2::Instance"]["DisableApiTermination"] is False
+
+
+@pytest.mark.timeout(LONG)
 def test_settings_that_cannot_be_used_end_in_one_line(tmp_path: Path) -> None:
     """The app says which setting, and exits with 2."""
     need_venv()

@@ -16,7 +16,6 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
-from pymongo import MongoClient
 from pymongo.uri_parser import parse_uri
 
 from barograph.faces.cli.main import root
@@ -193,7 +192,7 @@ def test_a_station_without_reports_has_no_age() -> None:
 
 def test_the_jobs_user_is_made_and_may_use_one_database_only(secure_server: SecureServer) -> None:
     """On a real MongoDB with passwords: made, changed by a second run, refused in another database."""
-    with MongoClient[dict[str, Any]](secure_server.admin_uri) as client:
+    with secure_server.admin() as client:
         assert make_user(client, "meteo_job", "first", "meteo").startswith("createUser")
         assert make_user(client, "meteo_job", "second", "meteo").startswith("updateUser")
         (user,) = client["admin"].command("usersInfo", "meteo_job")["users"]
