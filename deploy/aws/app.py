@@ -5,8 +5,11 @@ It holds the stack against cdk-nag's AWS Solutions rules at every synthesis, and
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 from aws_cdk import App, Validations
@@ -38,11 +41,20 @@ def main() -> int:
     try:
         app.synth()
     except RuntimeError as error:
-        # jsii knows no other exception; what was found is on stderr by now.
+        # jsii knows no other exception, and what it prints itself may be lost when Python ends first.
         if "ValidationFailed" not in str(error):
             raise
+        sys.stderr.writelines(f"error: {line}\n" for line in violations(Path(app.outdir) / "validation-report.json"))
         return 1
     return 0
+
+
+def violations(report: Path) -> Iterator[str]:
+    """What the checks found, a line for each construct and rule."""
+    for plugin in json.loads(report.read_text(encoding="utf-8"))["pluginReports"]:
+        for found in plugin["violations"]:
+            for construct in found["violatingConstructs"]:
+                yield f"{construct['constructPath']}: {found['ruleName']}: {found['description']}"
 
 
 if __name__ == "__main__":

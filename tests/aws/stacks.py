@@ -101,4 +101,4 @@ def as_list(value: Any) -> list[Any]:
 def need_venv() -> None:
     """Skip where the environment of the CDK was not made."""
     if not (VENV / ".installed").exists() and not (VENV / "bin" / "cfn-lint").exists():
-        pytest.skip("the CDK is not installed here: `make test-aws` makes .venv-aws (900 MB) and runs these")
+        pytest.skip("the CDK is not installed here: `make test-aws` makes .venv-aws (1.1 GB) and runs these")

@@ -46,8 +46,7 @@ def test_cdk_nag_finds_nothing_but_would(stack: Stack, tmp_path: Path) -> None:
     if stack.name == "small":
         broken = synthesise(tmp_path, BASE, "-c", UNEXCUSED)
         assert broken.returncode == 1
-        assert "AwsSolutions-DOC2" in broken.stderr
-        assert not (tmp_path / "manifest.json").exists() or "Validation" in broken.stderr
+        assert "error: barograph/Database: AwsSolutions-DOC2: " in broken.stderr
 
 
 @pytest.mark.timeout(LONG)

@@ -186,7 +186,10 @@ def test_numbers_of_a_run() -> None:
 def test_a_station_without_reports_has_no_age() -> None:
     """Age counts from the last report; none, none."""
     now = datetime(2026, 1, 2, tzinfo=UTC)
-    stations = [{"station_id": "A", "last": "2026-01-01T00:00:00Z"}, {"station_id": "B", "last": None}]
+    stations: list[dict[str, Any]] = [
+        {"station_id": "A", "last": "2026-01-01T00:00:00Z"},
+        {"station_id": "B", "last": None},
+    ]
     assert ages(stations, now) == {"A": 86_400.0}
 
 
