@@ -43,6 +43,7 @@ bench: $(INSTALLED) ## measure throughput and latency
 
 docs: $(INSTALLED) ## write the generated pages and the pictures of docs/ again
 	@$(BIN)/python docs/generate.py
+	@$(BIN)/python -m deploy.aws.tables
 	@docs/make_images.sh
 
 lock: pyproject.toml ## pin what pyproject.toml asks for; make lock ARGS=--upgrade takes the newest of all

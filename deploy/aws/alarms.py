@@ -14,7 +14,7 @@ from aws_cdk import aws_sns as sns
 
 from deploy.aws.alarm_table import DOCDB, AlarmSpec, alarms
 from deploy.aws.database import Database
-from deploy.aws.keys import PUBLISHERS
+from deploy.aws.keys import PUBLISHERS, for_account
 from deploy.aws.settings import Settings
 
 COMPARISON = {
@@ -37,15 +37,16 @@ def make_topic(stack: Stack, settings: Settings, key: kms.Key) -> sns.Topic:
     sns.Subscription(
         stack, "AlertsMail", topic=topic, protocol=sns.SubscriptionProtocol.EMAIL, endpoint=settings.alert_email
     )
-    topic.add_to_resource_policy(
-        iam.PolicyStatement(
-            sid="Publishers",
-            principals=[iam.ServicePrincipal(service) for service in PUBLISHERS],
-            actions=["sns:Publish"],
-            resources=[topic.topic_arn],
-            conditions={"StringEquals": {"aws:SourceAccount": settings.account}},
+    for number, (service, tells) in enumerate(PUBLISHERS.items()):
+        topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid=f"Publisher{number}",
+                principals=[iam.ServicePrincipal(service)],
+                actions=["sns:Publish"],
+                resources=[topic.topic_arn],
+                conditions=for_account(settings) if tells else {},
+            )
         )
-    )
     return topic
 
 

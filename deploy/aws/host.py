@@ -81,7 +81,6 @@ def make_host(stack: Stack, settings: Settings, shared: Shared, topic: sns.Topic
         require_imdsv2=True,
         detailed_monitoring=True,
         ebs_optimized=True,
-        disable_api_termination=settings.deletion_protection,
         user_data=_user_data(stack, settings, shared),
         user_data_causes_replacement=True,
         block_devices=[
@@ -93,8 +92,11 @@ def make_host(stack: Stack, settings: Settings, shared: Shared, topic: sns.Topic
             )
         ],
     )
-    if not settings.deletion_protection:
-        nag(instance, "the protection was taken off by a setting, in order to tear down", "AwsSolutions-EC29")
+    nag(
+        instance,
+        "it holds nothing: a new image replaces the instance, which the protection would leave running beside the new",
+        "AwsSolutions-EC29",
+    )
     alarm = cloudwatch.Alarm(
         stack,
         "HostAlarm",

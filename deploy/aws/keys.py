@@ -8,8 +8,15 @@ from aws_cdk import aws_kms as kms
 
 from deploy.aws.settings import Settings
 
-# Who publishes to the encrypted topic: alarms, ended tasks, events of the cluster.
-PUBLISHERS = ("cloudwatch.amazonaws.com", "events.amazonaws.com", "events.rds.amazonaws.com")
+# Who publishes to the encrypted topic: alarms, events of the cluster, ended tasks. EventBridge does not say for which
+# account it comes, so a condition on that would silence it.
+PUBLISHERS = {"cloudwatch.amazonaws.com": True, "events.rds.amazonaws.com": True, "events.amazonaws.com": False}
+"""Whether a service says for which account it comes."""
+
+
+def for_account(settings: Settings) -> dict[str, dict[str, str]]:
+    """The condition that a service comes for this account."""
+    return {"StringEquals": {"aws:SourceAccount": settings.account}}
 
 
 def make_key(stack: Stack, settings: Settings) -> kms.Key:
@@ -39,14 +46,14 @@ def make_key(stack: Stack, settings: Settings) -> kms.Key:
             conditions={"ArnLike": {"kms:EncryptionContext:aws:logs:arn": logs}},
         )
     )
-    for number, service in enumerate(PUBLISHERS):
+    for number, (service, tells) in enumerate(PUBLISHERS.items()):
         key.add_to_resource_policy(
             iam.PolicyStatement(
                 sid=f"Publisher{number}",
                 principals=[iam.ServicePrincipal(service)],
                 actions=["kms:GenerateDataKey", "kms:Decrypt"],
                 resources=["*"],
-                conditions={"StringEquals": {"aws:SourceAccount": settings.account}},
+                conditions=for_account(settings) if tells else {},
             )
         )
     return key

@@ -108,7 +108,7 @@ class Settings:
     backup_retention_days: int = _setting("days to which the cluster can be restored, 7 to 35", 0)
     backup_window: str = _setting("when the cluster is backed up, UTC", "03:00-04:00")
     maintenance_window: str = _setting("when AWS may patch the cluster, UTC", "sun:04:30-sun:05:30")
-    deletion_protection: bool = _setting("whether cluster, stack and instance refuse to be deleted", default=True)
+    deletion_protection: bool = _setting("whether cluster and stack refuse to be deleted", default=True)
     master_secret_arn: str = _setting(
         "ARN of the master user's secret, which AWS makes with the cluster: given from the second deployment on", ""
     )

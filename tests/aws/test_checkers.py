@@ -53,12 +53,11 @@ def test_cdk_nag_finds_nothing_but_would(stack: Stack, tmp_path: Path) -> None:
 def test_the_protection_can_be_taken_off(tmp_path: Path) -> None:
     """The first step of tearing down is a deployment like any other."""
     need_venv()
-    done = synthesise(tmp_path, {**BASE, "deletion_protection": "false", "runner": "ec2"})
+    done = synthesise(tmp_path, {**BASE, "deletion_protection": "false"})
     assert done.returncode == 0, done.stderr
     resources = json.loads((tmp_path / "barograph.template.json").read_text(encoding="utf-8"))["Resources"]
     said = {item["Type"]: item["Properties"] for item in resources.values() if "Properties" in item}
     assert said["AWS::DocDB::DBCluster"]["DeletionProtection"] is False
-    assert said["AWS::EC2::Instance"]["DisableApiTermination"] is False
 
 
 @pytest.mark.timeout(LONG)
@@ -79,7 +78,7 @@ def test_every_exception_has_a_reason(stack: Stack) -> None:
         for resource in stack.template["Resources"].values()
         for item in resource.get("Metadata", {}).get("checkov", {}).get("skip", [])
     ]
-    assert {item["id"] for item in skipped} <= {"CKV_AWS_18", "CKV_AWS_111"}
+    assert {item["id"] for item in skipped} <= {"CKV_AWS_18", "CKV_AWS_111", "CKV_AWS_297"}
     acknowledged = [
         (rule, reason)
         for entries in stack.metadata.values()

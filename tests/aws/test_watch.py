@@ -75,12 +75,22 @@ def test_the_dashboard_has_every_panel(stack: Stack) -> None:
 
 
 def test_one_reader_of_an_encrypted_topic(stack: Stack) -> None:
-    """The mail goes where the settings say; the services may publish, for this account only, over TLS."""
+    """The mail goes where the settings say; three services may publish, and over TLS only."""
     assert stack.one("SNS::Subscription")["Endpoint"] == stack.settings.alert_email
     assert "KmsMasterKeyId" in stack.one("SNS::Topic")
-    statements = {item["Sid"]: item for item in stack.one("SNS::TopicPolicy")["PolicyDocument"]["Statement"]}
-    assert statements["Publishers"]["Condition"] == {"StringEquals": {"aws:SourceAccount": stack.settings.account}}
-    assert [item["Effect"] for item in statements.values() if item["Sid"] != "Publishers"] == ["Deny"]
+    allowed, denied = (
+        [item for item in stack.one("SNS::TopicPolicy")["PolicyDocument"]["Statement"] if item["Effect"] == effect]
+        for effect in ("Allow", "Deny")
+    )
+    conditions = {item["Principal"]["Service"]: item.get("Condition") for item in allowed}
+    ours = {"StringEquals": {"aws:SourceAccount": stack.settings.account}}
+    assert conditions == {
+        "cloudwatch.amazonaws.com": ours,
+        "events.rds.amazonaws.com": ours,
+        "events.amazonaws.com": None,
+    }
+    assert {item["Action"] for item in allowed} == {"sns:Publish"}
+    assert [item["Condition"] for item in denied] == [{"Bool": {"aws:SecureTransport": "false"}}]
 
 
 def test_a_task_that_fails_is_told_at_once(stack: Stack) -> None:
