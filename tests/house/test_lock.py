@@ -16,8 +16,12 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-LOCK: Final = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+LOCKS: Final = {
+    name: (ROOT / name).read_text(encoding="utf-8") for name in ("requirements.lock", "deploy/aws/requirements.lock")
+}
 PROJECT: Final[dict[str, Any]] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+AWS_GROUPS: Final = ("aws", "aws-checks")
 
 # Compatible with Apache-2.0 for something that is used as it is: permissive licences, and the Mozilla licence, whose
 # copyleft ends at the file.
@@ -50,10 +54,10 @@ ALLOWED: Final = {
 }
 
 
-def locked() -> dict[str, tuple[Requirement, int]]:
-    """Each requirement of the lock by name, with the number of its hashes."""
+def locked(lock: str) -> dict[str, tuple[Requirement, int]]:
+    """Each requirement of a lock by name, with the number of its hashes."""
     found: dict[str, tuple[Requirement, int]] = {}
-    for block in re.split(r"\n(?=[A-Za-z0-9])", LOCK):
+    for block in re.split(r"\n(?=[A-Za-z0-9])", LOCKS[lock]):
         if block.startswith("#"):
             continue
         requirement = Requirement(block.split("\n")[0].rstrip(" \\"))
@@ -61,33 +65,42 @@ def locked() -> dict[str, tuple[Requirement, int]]:
     return found
 
 
-def declared() -> list[Requirement]:
-    """What pyproject.toml asks for: to build, to run, with its extras, to develop."""
-    project = PROJECT["project"]
+def declared(lock: str = "requirements.lock") -> list[Requirement]:
+    """What pyproject.toml asks for: to build, to run, with its extras, to develop; or for the stack on AWS."""
+    project, groups = PROJECT["project"], PROJECT["dependency-groups"]
+    if lock != "requirements.lock":
+        texts = [text for name in AWS_GROUPS for text in groups[name] if isinstance(text, str)]
+        return [Requirement(text) for text in texts]
     texts = [*PROJECT["build-system"]["requires"], *project["dependencies"]]
     texts += [text for extra in project["optional-dependencies"].values() for text in extra]
-    texts += [text for group in PROJECT["dependency-groups"].values() for text in group if isinstance(text, str)]
+    ours = [group for name, group in groups.items() if name not in AWS_GROUPS]
+    texts += [text for group in ours for text in group if isinstance(text, str)]
     return [Requirement(text) for text in texts]
 
 
-def test_every_requirement_is_pinned_and_hashed() -> None:
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_requirement_is_pinned_and_hashed(lock: str) -> None:
     """The lock can be installed with --require-hashes, and brings only what was locked."""
     loose = [
-        name for name, (wanted, hashes) in locked().items() if not hashes or not str(wanted.specifier).startswith("==")
+        name
+        for name, (wanted, hashes) in locked(lock).items()
+        if not hashes or not str(wanted.specifier).startswith("==")
     ]
     assert loose == []
 
 
-def test_the_lock_names_no_index_and_no_file() -> None:
+@pytest.mark.parametrize("lock", LOCKS)
+def test_the_lock_names_no_index_and_no_file(lock: str) -> None:
     """The lock says what to install, never from where."""
-    lines = [line for line in LOCK.splitlines() if re.search(r"://|^-|@ |index|find-links", line)]
+    lines = [line for line in LOCKS[lock].splitlines() if re.search(r"://|^-|@ |index|find-links", line)]
     assert lines == []
 
 
-def test_the_lock_holds_what_the_project_declares() -> None:
+@pytest.mark.parametrize("lock", LOCKS)
+def test_the_lock_holds_what_the_project_declares(lock: str) -> None:
     """pyproject.toml and the lock agree: `make lock` was run after the last change."""
-    pins = locked()
-    for wanted in declared():
+    pins = locked(lock)
+    for wanted in declared(lock):
         assert canonicalize_name(wanted.name) in pins, f"{wanted} is not locked: run `make lock`"
         pin = next(iter(pins[canonicalize_name(wanted.name)][0].specifier)).version
         assert wanted.specifier.contains(pin), f"{wanted} is locked to {pin}: run `make lock`"
@@ -108,7 +121,7 @@ def imported(folder: str) -> dict[str, str]:
             if isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 names = [node.module]
             found |= {name.split(".")[0]: str(path.relative_to(ROOT)) for name in names}
-    ours = {"barograph", "benchmarks", "tests"}
+    ours = {"barograph", "benchmarks", "deploy", "tests"}
     return {name: where for name, where in found.items() if name not in sys.stdlib_module_names | ours}
 
 

@@ -6,9 +6,10 @@ password comes from BAROGRAPH_STORE or from the file that `store.url_file` names
 `${VARIABLE}`s of the environment.
 """
 
+from barograph.config.credentials import adopt_credentials
 from barograph.config.edit import set_enabled
 from barograph.config.kinds import LANDED_ONLY, SOURCE_KINDS, SourceKind, kind_of
-from barograph.config.load import child_environment, cluster_port, data_folder, debug, load, mongod
+from barograph.config.load import alert_url, child_environment, cluster_port, data_folder, debug, load, mongod
 from barograph.config.plugins import broken, load_plugin
 from barograph.config.schedule import Schedule
 from barograph.config.settings import Connection, Limits, Retention, Settings
@@ -31,6 +32,8 @@ __all__ = [
     "Secret",
     "Settings",
     "SourceKind",
+    "adopt_credentials",
+    "alert_url",
     "broken",
     "child_environment",
     "cluster_port",

@@ -56,7 +56,8 @@ def load(
     intervals = {key: table.pop("interval") for key, table in described.items() if "interval" in table}
     stations = {key: Station(key, **table) for key, table in described.items()}
     connections = make_connections(checked.get("connections", {}), stations, checker, env)
-    ingest = checked.get("ingest", {})
+    ingest, metrics = checked.get("ingest", {}), checked.get("metrics", {})
+    textfile = local_path(metrics.get("textfile"), base)
     return Settings(
         data_dir=folder,
         landing_url=landing_url or str(folder / "landing"),
@@ -68,6 +69,8 @@ def load(
         retention=Retention(
             **{key.removeprefix("keep_"): value for key, value in backup_table.items() if key.startswith("keep_")}
         ),
+        metrics_textfile=None if textfile is None else Path(textfile),
+        metrics_emf=metrics.get("emf", False),
         stations=stations,
         intervals=intervals,
         connections=connections,
@@ -116,6 +119,12 @@ def cluster_port(environ: Mapping[str, str] | None = None) -> int:
             hint=f"write a number from 1024 to {LAST_CLUSTER_PORT}",
         )
     return int(text)
+
+
+def alert_url(environ: Mapping[str, str] | None = None) -> str | None:
+    """The web hook that BAROGRAPH_ALERT_URL names, if it does."""
+    env = os.environ if environ is None else environ
+    return env.get("BAROGRAPH_ALERT_URL") or None
 
 
 def child_environment(*, installing: bool = False, environ: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -118,6 +118,8 @@ class Settings:
     store_patience: float = 60.0
     log_days: int = 0
     retention: Retention = Retention()
+    metrics_textfile: Path | None = None
+    metrics_emf: bool = False
     concurrency: int = 4
     timezone: str = "UTC"
     config_file: Path | None = None

@@ -47,6 +47,10 @@ TABLES: Final[dict[str, dict[str, Option]]] = {
         "keep_weekly": Option(int, 5, "ISO weeks, likewise"),
         "keep_monthly": Option(int, 12, "months, likewise"),
     },
+    "metrics": {
+        "textfile": Option(str, None, "file that every run writes, for node_exporter's textfile collector"),
+        "emf": Option(bool, False, "whether every run prints its metrics for CloudWatch (embedded metric format)"),
+    },
     "ingest": {
         "rejected_threshold": Option(float, 0.0, "share of a run's report rows that may be rejected before it exits 3"),
         "batch_rows": Option(int, 50_000, "report rows held in memory before they are merged into the store"),
@@ -113,5 +117,6 @@ ENVIRONMENT: Final[dict[str, str]] = {
     "BAROGRAPH_BACKUPS": "the place of the backups, over [backup] url",
     "BAROGRAPH_MONGOD": "the mongod that `cluster up` starts; default the one on PATH, else that of the mongod extra",
     "BAROGRAPH_CLUSTER_PORT": "from which port on `cluster up` looks for free ones, for a new set; default 27117",
+    "BAROGRAPH_ALERT_URL": "web hook to which `alert` posts what failed; a secret",
     "BAROGRAPH_DEBUG": "1: show the traceback behind an error of the command line",
 }

@@ -176,6 +176,7 @@ class _Run:
         store.expire_logs(settings.log_days)
         listed = {item.key: item for item in self.job.zone.objects()}
         ledger = store.objects()
+        self._forget_removed(ledger, listed)
         shared = Ingest(
             zone=self.job.zone,
             store=store,
@@ -203,6 +204,15 @@ class _Run:
         self.skipped = len(mine) - len(waiting)
         shared.whole = whole_exports(self.job.zone, waiting, listed)
         return shared, waiting
+
+    def _forget_removed(self, ledger: dict[str, LedgerEntry], listed: Mapping[str, LandedObject]) -> None:
+        """Objects that could not be read and were then taken out of the landing zone are no longer waited for."""
+        for key, entry in ledger.items():
+            if entry.status == "failed" and key not in listed and key.startswith(self.job.zone.prefix):
+                ledger[key] = replace(entry, status="done")
+                self.job.store.put_objects([ledger[key]])
+                told = f"{key}, which could not be read, is no longer in the landing zone; what was readable stays"
+                self.journal.event("warning", told, object=key)
 
     def _left_unsummed(self, ledger: Mapping[str, LedgerEntry]) -> set[str]:
         """Stations of objects that a run stored and then died before it summed them up: such a run has no report.

@@ -31,7 +31,7 @@ DAY: Final = click.DateTime(["%Y-%m-%d"])
     ],
 )
 def backup() -> None:
-    """Take backups of the store, prove them, and bring them back.
+    """Take backups, prove them, and bring them back.
 
     A backup holds every station, report, ledger entry, log entry and run of a store, whatever its engine, packed with
     zstd, with SHA-256 digests of each part, each collection and the logical content; one of SQLite can be restored into

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     ],
 )
 def connector() -> None:
-    """Install and ask the Airbyte connectors that connections run.
+    """Install Airbyte connectors, and ask them.
 
     A connection with source = "airbyte" runs a connector as a program of its own, with the packages that it pins, in a
     virtual environment of its own under the data folder. docs/sources/airbyte.md shows a connection.

@@ -169,6 +169,7 @@ def verify(app: App, *, as_json: bool) -> None:
 def do(app: App, work: Callable[[Job], RunReport], *, as_json: bool) -> None:
     """Do the work, show its report, and leave with the exit code that its status means."""
     from barograph.faces.cli import render
+    from barograph.faces.cli.metrics import publish
     from barograph.faces.cli.report import EXIT_CODES, show_run
     from barograph.store.base import LogQuery
 
@@ -181,5 +182,6 @@ def do(app: App, work: Callable[[Job], RunReport], *, as_json: bool) -> None:
         render.json(report.as_dict())
     else:
         show_run(report, warnings[::-1], prefix=app.prefix)
+    publish(app)
     if code := EXIT_CODES[report.status]:
         raise click.exceptions.Exit(code)

@@ -8,6 +8,7 @@ from typing import Final
 
 import click
 
+from barograph.config import adopt_credentials
 from barograph.faces.cli.command import App, Command, CommandGroup, Root
 
 _HERE: Final = "barograph.faces.cli"
@@ -49,6 +50,9 @@ SECTIONS: Final = {
         "connections": f"{_HERE}.connections:connections",
         "runs": f"{_HERE}.operate:runs",
         "logs": f"{_HERE}.operate:logs",
+        "metrics": f"{_HERE}.metrics:metrics",
+        "alert": f"{_HERE}.service:alert",
+        "install-service": f"{_HERE}.service:install_service",
         "completion": f"{_HERE}.start:completion",
     },
 }
@@ -90,6 +94,7 @@ def root(ctx: click.Context, config: str | None, data_dir: str | None, landing: 
     Exit codes: 0 done; 1 failed; 2 usage or configuration; 3 finished, but something was rejected or failed.
     A URI with a password belongs into BAROGRAPH_STORE or a file, not on the command line.
     """
+    adopt_credentials()
     ctx.obj = App(config, data_dir, landing, store)
 
 

@@ -84,7 +84,7 @@ class Status:
 @json_option
 @pass_app
 def status(app: App, *, max_age: float | None, as_json: bool) -> None:
-    """Tell whether all is well, what is wrong, and what mends it.
+    """Tell what is wrong, if anything, and what mends it.
 
     The last run and its result, the state of each connection, how fresh each station's record is, and the objects that
     could not be read. A connection with a schedule is late when its last sync is older than that allows: `daily`, 26

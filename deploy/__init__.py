@@ -1,0 +1,1 @@
+"""How barograph is brought onto machines. Not part of the package that is installed."""

@@ -1,0 +1,51 @@
+"""Each variant of the stack, synthesised once."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from deploy.aws.settings import Settings
+from tests.aws.stacks import VARIANTS, Stack, context, need_venv, synthesise
+
+_MADE: dict[str, Stack] = {}
+
+
+def _stack(name: str, factory: pytest.TempPathFactory) -> Stack:
+    need_venv()
+    if name not in _MADE:
+        folder = factory.mktemp(name)
+        done = synthesise(folder, VARIANTS[name])
+        assert done.returncode == 0, done.stderr[-3000:]
+        path, report, noted = (
+            folder / name for name in ("barograph.template.json", "validation-report.json", "barograph.metadata.json")
+        )
+        settings = Settings.from_context(context(VARIANTS[name]))
+        documents = (json.loads(item.read_text(encoding="utf-8")) for item in (path, report, noted))
+        _MADE[name] = Stack(name, path, settings, *documents)
+    return _MADE[name]
+
+
+@pytest.fixture(params=list(VARIANTS))
+def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """Every variant in turn."""
+    return _stack(request.param, tmp_path_factory)
+
+
+@pytest.fixture
+def small(tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """The small profile, as it comes."""
+    return _stack("small", tmp_path_factory)
+
+
+@pytest.fixture
+def production(tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """The production profile, with everything that is optional but the instance."""
+    return _stack("production", tmp_path_factory)
+
+
+@pytest.fixture
+def closed(tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """Without a way to the Internet, run on an EC2 instance."""
+    return _stack("closed", tmp_path_factory)
