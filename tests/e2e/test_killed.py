@@ -179,7 +179,8 @@ def start(place: Place, *words: str, command: Sequence[str] = CLI) -> subprocess
 
 def assert_both_done(processes: list[subprocess.Popen[str]]) -> None:
     told = [process.communicate() for process in processes]
-    assert [process.returncode for process in processes] == [0] * len(processes), told
+    said = "\n".join(f"{process.returncode}: {err}" for process, (_, err) in zip(processes, told, strict=True))
+    assert all(process.returncode == 0 for process in processes), said
 
 
 def test_two_runs_at_once(engine: str, new_place: NewPlace, small: tuple[Path, dict[str, Any]]) -> None:
