@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
+from importlib import import_module
 from typing import Final
 
-from barograph.decode import feeds, infoclimat, mapped, wunderground
 from barograph.decode.base import DecodeContext, Decoded, Decoder, Opener
-from barograph.decode.plugged import plugged
 from barograph.model import LandedObject
 
-DECODERS: Final[dict[str, Decoder]] = {
-    "wunderground-table": wunderground.decode,
-    "infoclimat": infoclimat.decode,
-    "table": mapped.decode,
-    **{kind: feeds.decoder_of(feed) for kind, feed in feeds.FEEDS.items()},
-}
+_MODULES: Final = {"wunderground-table": "wunderground", "infoclimat": "infoclimat", "table": "mapped"}
+"""Kind -> its module here; imported when an object of the kind is decoded. The others stand in `feeds`."""
 
 
 def decode_object(item: LandedObject, opener: Opener, context: DecodeContext) -> Iterator[Decoded]:
@@ -24,8 +20,20 @@ def decode_object(item: LandedObject, opener: Opener, context: DecodeContext) ->
     Raises FormatError where the object as a whole cannot be read; pieces that were given before are good. A kind of
     source that is not built in decodes by its plugin; raises ConfigError where that is not installed.
     """
-    decoder = DECODERS.get(context.decoder)
-    return plugged(context.decoder, item, opener, context) if decoder is None else decoder(item, opener, context)
+    return _decoder(context.decoder)(item, opener, context)
 
 
-__all__ = ["DECODERS", "DecodeContext", "Decoded", "Decoder", "Opener", "decode_object"]
+def _decoder(kind: str) -> Decoder:
+    if kind in _MODULES:
+        decoder: Decoder = import_module(f"barograph.decode.{_MODULES[kind]}").decode
+        return decoder
+    from barograph.decode.feeds import FEEDS, decoder_of
+
+    if kind in FEEDS:
+        return decoder_of(FEEDS[kind])
+    from barograph.decode.plugged import plugged
+
+    return partial(plugged, kind)
+
+
+__all__ = ["DecodeContext", "Decoded", "Decoder", "Opener", "decode_object"]

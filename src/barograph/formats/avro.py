@@ -15,6 +15,8 @@ from barograph.errors import FormatError
 from barograph.formats.avro_container import MAGIC, AvroBlock, AvroContainer
 
 BATCH_ROWS: Final = 20_000
+BATCH_BYTES: Final = 8 * 1024 * 1024
+"""What a batch holds at most, a block more: Avro's writers cut blocks at 16 to 64 kB, and each batch has its price."""
 MAX_DEPTH: Final = 32
 """How deep a schema may nest."""
 
@@ -47,16 +49,27 @@ def read_avro(chunks: Iterable[bytes], *, where: str, limit_bytes: int) -> Itera
     container = AvroContainer(chunks, where=where, limit_bytes=limit_bytes)
     names, schema = _check_schema(container)
     head = _header(schema)
-    for block in container.blocks():
-        records: list[dict[str, Any]] = []
-        first = block.first
-        for number, record in enumerate(_records(container, head, block), block.first):
-            records.append(record)
-            if len(records) >= BATCH_ROWS:
+    records: list[dict[str, Any]] = []
+    first, whole, weight = 1, 0, 0
+    try:
+        for block in container.blocks():
+            weight += len(block.data)
+            for number, record in enumerate(_records(container, head, block), block.first):
+                records.append(record)
+                if len(records) >= BATCH_ROWS:
+                    yield AvroBatch(first, records, names)
+                    first, records, whole, weight = number + 1, [], 0, 0
+            whole = len(records)
+            if weight >= BATCH_BYTES and records:
                 yield AvroBatch(first, records, names)
-                first, records = number + 1, []
-        if records:
-            yield AvroBatch(first, records, names)
+                first, records, whole, weight = first + len(records), [], 0, 0
+    except FormatError:
+        # The blocks before the damaged one are good.
+        if whole:
+            yield AvroBatch(first, records[:whole], names)
+        raise
+    if records:
+        yield AvroBatch(first, records, names)
 
 
 def _records(container: AvroContainer, head: bytes, block: AvroBlock) -> Iterator[dict[str, Any]]:

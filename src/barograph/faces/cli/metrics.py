@@ -69,12 +69,12 @@ def take(app: App) -> list[Sample]:
 
 def publish(app: App) -> None:
     """What [metrics] asks for, at the end of a run."""
-    from barograph.model import utc_now
-    from barograph.ops.metrics import emf_lines, write_textfile
-
     settings = app.settings
     if settings.metrics_textfile is None and not settings.metrics_emf:
         return
+    from barograph.model import utc_now
+    from barograph.ops.metrics import emf_lines, write_textfile
+
     samples = take(app)
     if settings.metrics_textfile is not None:
         write_textfile(samples, settings.metrics_textfile)
