@@ -51,9 +51,7 @@ def test_both_logs_tell_the_same_in_mongodb(
     _same_story(Cli(network.config, tmp_path / "data"))
 
 
-def test_a_store_that_goes_down(
-    network: SimulatedNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_store_that_goes_down(network: SimulatedNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing reaches the store's logs any more; the process log has the events, why the run broke off, and its id."""
 
     def down(*_: object) -> None:
@@ -79,7 +77,7 @@ def test_levels_and_words(cli: Cli) -> None:
 
 
 def test_priorities_in_the_journal(network: SimulatedNetwork, tmp_path: Path) -> None:
-    """Where JOURNAL_STREAM names stderr, lines for people, with priorities and no time; where it names another, none."""
+    """Where JOURNAL_STREAM names stderr, lines for people, with priorities and no time; elsewhere none."""
     words = [*PROGRAM, "--config", str(network.config), "--data-dir", str(tmp_path / "data"), "run"]
     for ours in (True, False):
         with (tmp_path / "journal").open("w+b") as stream:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
+from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -17,7 +17,7 @@ from barograph.logs import HumanFormatter, JsonFormatter, Masks
 SECRET = st.text(
     st.characters(codec="utf-8", exclude_characters="*", exclude_categories=("Zs", "Zl", "Zp", "Cc")), min_size=8
 )
-FORMS = {
+FORMS: dict[str, Callable[[str], str]] = {
     "plain": str,
     "address": lambda text: quote(text, safe=""),
     "form": quote_plus,
@@ -30,10 +30,7 @@ FORMS = {
 
 
 def _record(msg: str, args: tuple[object, ...], context: dict[str, object], error: str) -> logging.LogRecord:
-    try:
-        raise ValueError(error)
-    except ValueError:
-        made = logging.LogRecord("urllib3", logging.WARNING, "", 0, msg, args, sys.exc_info())
+    made = logging.LogRecord("urllib3", logging.WARNING, "", 0, msg, args, (ValueError, ValueError(error), None))
     made.context = context
     return made
 

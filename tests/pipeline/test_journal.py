@@ -36,7 +36,7 @@ def test_secrets_reach_neither_log(tmp_path: Path, caplog: pytest.LogCaptureFixt
     store = open_store(f"sqlite:///{tmp_path / 'meteo.db'}")
     journal = Journal(store, "r", Masks(["s3cret-token"]))
     with caplog.at_level(logging.INFO):
-        threads = [Thread(target=journal.event, args=("info", "said s3cret-token"), kwargs={"url": "s3cret-token"})] * 1
+        threads = [Thread(target=journal.event, args=("info", "said s3cret-token"), kwargs={"url": "s3cret-token"})]
         threads += [Thread(target=journal.event, args=("info", "s3cret-token")) for _ in range(4)]
         for thread in threads:
             thread.start()

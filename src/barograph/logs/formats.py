@@ -32,7 +32,7 @@ class Formatter(logging.Formatter):
     def fields(self, record: logging.LogRecord) -> dict[str, Any]:
         """The record's fields, in the order of `RESERVED`, then its context."""
         moment = getattr(record, "moment", None) or datetime.fromtimestamp(record.created, UTC)
-        context = dict(getattr(record, "context", None) or {})
+        context = self.masks.value(dict(getattr(record, "context", None) or {}))
         found: dict[str, Any] = {
             "timestamp": f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z",
             "level": "error" if record.levelno > logging.ERROR else record.levelname.lower(),
