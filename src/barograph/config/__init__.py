@@ -10,6 +10,7 @@ from barograph.config.credentials import adopt_credentials
 from barograph.config.edit import set_enabled
 from barograph.config.kinds import LANDED_ONLY, SOURCE_KINDS, SourceKind, kind_of
 from barograph.config.load import alert_url, child_environment, cluster_port, data_folder, debug, load, mongod
+from barograph.config.logging import LogSettings, environment_secrets, log_settings
 from barograph.config.plugins import broken, load_plugin
 from barograph.config.schedule import Schedule
 from barograph.config.settings import Connection, Limits, Retention, Settings
@@ -26,6 +27,7 @@ __all__ = [
     "TABLES",
     "Connection",
     "Limits",
+    "LogSettings",
     "Option",
     "Retention",
     "Schedule",
@@ -39,10 +41,12 @@ __all__ = [
     "cluster_port",
     "data_folder",
     "debug",
+    "environment_secrets",
     "is_timezone",
     "kind_of",
     "load",
     "load_plugin",
+    "log_settings",
     "mongod",
     "set_enabled",
 ]

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from barograph.config.checker import Checker, local_path
 from barograph.config.connections import make_connections
+from barograph.config.logging import connection_secrets, environment_secrets
 from barograph.config.settings import Limits, Retention, Settings
 from barograph.config.tables import TABLES
 from barograph.config.timezones import is_timezone
@@ -78,6 +79,10 @@ def load(
         concurrency=_concurrency(checked.get("sync", {}), checker),
         timezone=_timezone(checked.get("scheduler", {}), checker),
         config_file=path,
+        secrets=(
+            *environment_secrets(store_url, landing_url, backup_url, environ=env),
+            *connection_secrets(connections.values()),
+        ),
         **{key: ingest.get(key, option.default) for key, option in TABLES["ingest"].items()},
     )
 

@@ -123,6 +123,8 @@ class Settings:
     concurrency: int = 4
     timezone: str = "UTC"
     config_file: Path | None = None
+    secrets: tuple[str, ...] = field(default=(), repr=False, compare=False)
+    """What no log may show: the values of the connections' `${VARIABLE}`s, of passwords in addresses, of AWS keys."""
 
     def schedule(self, connection: Connection) -> Schedule | None:
         """When the scheduler syncs a connection, enabled or not; None: only by hand."""

@@ -118,5 +118,7 @@ ENVIRONMENT: Final[dict[str, str]] = {
     "BAROGRAPH_MONGOD": "the mongod that `cluster up` starts; default the one on PATH, else that of the mongod extra",
     "BAROGRAPH_CLUSTER_PORT": "from which port on `cluster up` looks for free ones, for a new set; default 27117",
     "BAROGRAPH_ALERT_URL": "web hook to which `alert` posts what failed; a secret",
+    "BAROGRAPH_LOG_FORMAT": "the process log on stderr: human, json or none; default human in the journal, else none",
+    "BAROGRAPH_LOG_LEVEL": "its least level: debug, info, warning or error; default info",
     "BAROGRAPH_DEBUG": "1: show the traceback behind an error of the command line",
 }

@@ -91,7 +91,9 @@ def ingest_object(shared: Ingest, item: LandedObject) -> tuple[ObjectReport, lis
         work.run()
     except (FormatError, LandingError) as problem:
         error = str(problem)
-        shared.journal.event("error", f"ingest of {item.key} failed: {problem}", object=item.key)
+        kind = type(problem).__name__
+        shared.journal.event("error", f"ingest of {item.key} failed: {problem}", object=item.key, exception=kind)
+    shared.journal.count_rest(item.key)
     seconds = time.monotonic() - started
     entry = LedgerEntry(
         key=item.key,

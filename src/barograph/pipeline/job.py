@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from threading import Event, Lock, Semaphore
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from barograph.config import LANDED_ONLY
 from barograph.decode import DecodeContext
 from barograph.errors import BarographError, StoreError, UsageError
+from barograph.logs import Masks
 from barograph.model import (
     Counts,
     LandedObject,
@@ -73,23 +75,26 @@ def sync(job: Job, names: Sequence[str] = (), *, span: Span | None = None) -> Ru
     With a `span` the sources are asked for it again, whatever they have said of it before (a backfill).
     """
     run = _Run(job, "sync")
-    run.sync(names, span)
-    return run.close()
+    with run.telling():
+        run.sync(names, span)
+        return run.close()
 
 
 def ingest(job: Job) -> RunReport:
     """Bring the store up to the landing zone: every object that is new, was changed, or failed before."""
     run = _Run(job, "ingest")
-    run.ingest()
-    return run.close()
+    with run.telling():
+        run.ingest()
+        return run.close()
 
 
 def run(job: Job, names: Sequence[str] = (), *, span: Span | None = None) -> RunReport:
     """The nightly job: sync, then ingest. `span` as in `sync`."""
     nightly = _Run(job, "run")
-    nightly.sync(names, span)
-    nightly.ingest()
-    return nightly.close()
+    with nightly.telling():
+        nightly.sync(names, span)
+        nightly.ingest()
+        return nightly.close()
 
 
 def rebuild(job: Job) -> RunReport:
@@ -98,10 +103,11 @@ def rebuild(job: Job) -> RunReport:
     The ledger goes first: killed at any instant, the next `ingest`, `run` or `rebuild` completes it.
     """
     again = _Run(job, "rebuild")
-    job.store.delete_objects()
-    job.store.delete_days()
-    again.ingest()
-    return again.close()
+    with again.telling():
+        job.store.delete_objects()
+        job.store.delete_days()
+        again.ingest()
+        return again.close()
 
 
 class _Run:
@@ -111,7 +117,7 @@ class _Run:
         self.job, self.command = job, command
         self.started = utc_now()
         self.run_id = f"{self.started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
-        self.journal = Journal(job.store, self.run_id)
+        self.journal = Journal(job.store, self.run_id, Masks(job.settings.secrets))
         self.connections: list[SyncReport] = []
         self.objects: list[ObjectReport] = []
         self.rejections: list[Rejection] = []
@@ -122,6 +128,17 @@ class _Run:
         self.crash: BaseException | None = None
         job.store.take_waits()  # an earlier run's
         self.journal.event("info", f"{command} started")
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Tell the process log of a store that fails inside: to `logs` it cannot be told."""
+        try:
+            yield
+        except StoreError as error:
+            told, kind = f"{self.command} broke off: {error}", type(error).__name__
+            self.journal.count_rest()
+            self.journal.tell("error", told, retryable=error.retryable, exception=kind)
+            raise
 
     def sync(self, names: Sequence[str], span: Span | None = None) -> None:
         chosen = _choose(self.job.settings.connections, names)
@@ -145,12 +162,13 @@ class _Run:
                         self.job.ingesting.release()
             self.errors.append("was stopped before its ingest; the next one takes what is landed")
         except StoreError:
-            # There is nobody left to tell but the caller.
+            # There is nobody left to tell but the caller, and the process log (`telling`).
             raise
         except BarographError as error:
             self.broken_off = True
             self.errors.append(str(error))
-            self.journal.event("error", f"{self.command} broke off: {error}", retryable=error.retryable)
+            told, kind = f"{self.command} broke off: {error}", type(error).__name__
+            self.journal.event("error", told, retryable=error.retryable, exception=kind)
             self.close()
             raise
 

@@ -75,6 +75,8 @@ class Scheduler:
     say: Callable[[str], None]
     watched: Path | None = None
     now: Callable[[], datetime] = utc_now
+    complain: Callable[[str], None] | None = None
+    """Tells what went wrong; None: as `say`."""
     asked_to_stop: bool = False
     """Set by `stop`; a plain flag, because a signal's handler may take no lock."""
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -83,6 +85,9 @@ class Scheduler:
     _busy: set[str] = field(default_factory=set)
     _threads: list[threading.Thread] = field(default_factory=list)
     _plan: dict[str, Schedule] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._wrong = self.complain or self.say
 
     def stop(self) -> None:
         """Ask `run` to end; may be called from a signal's handler."""
@@ -149,7 +154,7 @@ class Scheduler:
                 with self.open_job(self._settings) as job:
                     names = overdue(job, schedules, self.now())
             except BarographError as error:
-                self.say(f"what is overdue is not known yet: {error}")
+                self._wrong(f"what is overdue is not known yet: {error}")
                 self._stop.wait(RETRY)
                 continue
             self.say(f"overdue: {', '.join(names) or 'nothing'}")
@@ -174,7 +179,7 @@ class Scheduler:
         try:
             settings = self.load()
         except BarographError as error:
-            self.say(f"the configuration cannot be used, the former one stands: {error}")
+            self._wrong(f"the configuration cannot be used, the former one stands: {error}")
             return
         self.say("the configuration was read again")
         if settings.concurrency != self._settings.concurrency:
@@ -209,9 +214,9 @@ class Scheduler:
                 shared = replace(job, stop=self._stop, slots=self._slots, ingesting=self._ingesting)
                 self._tell(run(shared, names))
         except BarographError as error:
-            self.say(f"the run of {', '.join(names)} failed: {error}")
+            self._wrong(f"the run of {', '.join(names)} failed: {error}")
         except Exception as error:  # noqa: BLE001 - a fault of one run must not end the others
-            self.say(f"the run of {', '.join(names)} failed: internal error: {type(error).__name__}: {error}")
+            self._wrong(f"the run of {', '.join(names)} failed: internal error: {type(error).__name__}: {error}")
         finally:
             self._busy -= set(names)
 

@@ -78,7 +78,8 @@ class Stage:
             self.journal.event("info", f"sync of {name} skipped: {held.what}", connection=name)
             return _ended(connection, "skipped", started, None)
         except LandingError as error:
-            self.journal.event("error", f"sync of {name} failed: {error}", connection=name, retryable=error.retryable)
+            told, kind = f"sync of {name} failed: {error}", type(error).__name__
+            self.journal.event("error", told, connection=name, retryable=error.retryable, exception=kind)
             return _ended(connection, "failed", started, str(error))
 
     def report(self, connection: Connection, done: Done[SyncReport] | None) -> SyncReport | None:
@@ -92,7 +93,8 @@ class Stage:
         told = str(error) if isinstance(error, BarographError) else f"internal error: {type(error).__name__}: {error}"
         for secret in connection.secrets:
             told = told.replace(secret, "***")
-        self.journal.event("error", f"sync of {connection.name} failed: {told}", connection=connection.name)
+        name = connection.name
+        self.journal.event("error", f"sync of {name} failed: {told}", connection=name, exception=type(error).__name__)
         return _ended(connection, "failed", started, told)
 
 

@@ -152,7 +152,8 @@ class _Sync:
             self.journal.event("info", f"sync of {name}: unchanged since generation {generation}", connection=name)
         if error is not None:
             told = f"sync of {name} {'was stopped' if isinstance(error, SyncStopped) else 'failed'}: {error}"
-            self.journal.event("error", told, connection=name, retryable=error.retryable)
+            kind = type(error).__name__
+            self.journal.event("error", told, connection=name, retryable=error.retryable, exception=kind)
         return SyncReport(
             name,
             ", ".join(self.connection.folders),

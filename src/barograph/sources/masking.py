@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Final
-from urllib.parse import unquote, unquote_plus, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from barograph.errors import BarographError
+from barograph.logs import SHORTEST, is_secret_name, mask_pair, url_secrets
 
-_SECRET: Final = re.compile(r"token|key|pass|pwd|secret|sig|auth|credential", re.IGNORECASE)
-_SHORTEST: Final = 4
-"""A shorter value would blot out ordinary words of a quoted text."""
+__all__ = ["hidden", "hide", "is_secret_name", "mask", "quote", "scrub"]
 
 
 def mask(url: str) -> str:
@@ -24,36 +21,15 @@ def mask(url: str) -> str:
     except ValueError:
         return f"{url.partition('://')[0]}://***"
     _, at, host = parts.netloc.rpartition("@")
-    query = "&".join(map(_mask_pair, parts.query.split("&")))
+    query = "&".join(map(mask_pair, parts.query.split("&")))
     return urlunsplit(parts._replace(netloc=f"***@{host}" if at else host, query=query, fragment=""))
-
-
-def _mask_pair(pair: str) -> str:
-    key, equals, value = pair.partition("=")
-    return f"{key}=***" if equals and value and _SECRET.search(unquote(key)) else pair
-
-
-def is_secret_name(name: str) -> bool:
-    """Whether a setting or parameter of that name is taken for a secret."""
-    return _SECRET.search(name) is not None
 
 
 def scrub(text: str, url: str) -> str:
     """`text` without the secrets of `url`, for a message that quotes what the server said."""
-    for secret in _secrets(url):
+    for secret in (found for found in url_secrets(url) if len(found) >= SHORTEST):
         text = text.replace(secret, "***")
     return text
-
-
-def _secrets(url: str) -> Iterator[str]:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return
-    pairs = [pair.partition("=") for pair in parts.query.split("&")]
-    values = [text for key, _, value in pairs if _SECRET.search(unquote(key)) for text in (value, unquote_plus(value))]
-    values += [unquote(part) for part in parts.netloc.rpartition("@")[0].split(":")]
-    yield from (value for value in values if len(value) >= _SHORTEST)
 
 
 def hide(text: str, secrets: Iterable[str]) -> str:

@@ -63,7 +63,7 @@ def _working(app: App) -> Iterator[tuple[Store, Progress]]:
     from barograph.faces.cli.progress import open_progress
     from barograph.wiring import opened_writer
 
-    with open_progress() as progress, opened_writer(app.settings) as store:
+    with open_progress(quiet=app.logs) as progress, opened_writer(app.settings) as store:
         yield store, progress
 
 
@@ -142,7 +142,7 @@ def verify(app: App, *, backup_id: str | None, place: str | None, as_json: bool)
     from barograph.ops import backup as ops
 
     backups = _backups(app, place)
-    with open_progress() as progress:
+    with open_progress(quiet=app.logs) as progress:
         made = ops.verify(backups, backups.choose(backup_id), progress)
     if as_json:
         render.json(made.as_dict())

@@ -6,6 +6,7 @@ import importlib
 import os
 import shlex
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from barograph.errors import BarographError, NotFound
 
 if TYPE_CHECKING:
     from barograph.config import Settings
+    from barograph.logs import ProcessLog
     from barograph.pipeline import Job
     from barograph.store.base import StoreReader
 
@@ -27,6 +29,11 @@ _AnyCallable = TypeVar("_AnyCallable", bound=Callable[..., Any])
 INTERRUPTED: Final = 130
 BROKEN_PIPE: Final = 141
 """As a shell reports SIGINT and SIGPIPE."""
+
+LOGGED: Final = frozenset({
+    "verify", "migrate", "backup create", "backup verify", "backup restore", "backup drill", "backup prune",
+})  # fmt: skip
+"""Long commands that are no runs of the job, which tell of themselves."""
 
 Example = tuple[str, str]
 """A command line, and what it does."""
@@ -40,6 +47,7 @@ class App:
     data_dir: str | None = None
     landing: str | None = None
     store_url: str | None = None
+    log: ProcessLog | None = None
 
     @cached_property
     def settings(self) -> Settings:
@@ -50,7 +58,15 @@ class App:
         """The same, read anew."""
         from barograph.config import load
 
-        return load(self.config, data_dir=self.data_dir, landing=self.landing, store=self.store_url)
+        settings = load(self.config, data_dir=self.data_dir, landing=self.landing, store=self.store_url)
+        if self.log is not None:
+            self.log.masks.add(settings.secrets)
+        return settings
+
+    @property
+    def logs(self) -> bool:
+        """Whether there is a process log; then no bar and no line of progress stands among its lines."""
+        return self.log is not None and self.log.on
 
     @property
     def data_folder(self) -> Path:
@@ -65,7 +81,7 @@ class App:
         from barograph.faces.cli.progress import open_progress
         from barograph.wiring import opened_job
 
-        with open_progress(quiet=quiet) as progress, opened_job(self.settings, progress) as job:
+        with open_progress(quiet=quiet or self.logs) as progress, opened_job(self.settings, progress) as job:
             yield job
 
     @contextmanager
@@ -104,9 +120,13 @@ class Failure(click.ClickException):
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
+        self.told = False
+        """Whether the process log was told, which stands where this would be shown."""
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print to stderr."""
+        if self.told:
+            return
         stream = file or sys.stderr
         click.echo(click.style("error: ", fg="red", bold=True) + _one_line(self.message), file=stream)
         if self.hint:
@@ -135,6 +155,23 @@ class Command(click.Command):
     def __init__(self, *args: Any, examples: Sequence[Example] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.examples = tuple(examples)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it; the process log is told that it began and how it ended, where nothing else tells."""
+        app = ctx.find_object(App)
+        if app is None or app.log is None or not app.logs or isinstance(self, click.Group):
+            return super().invoke(ctx)
+        from barograph.logs import COMMANDS, emit
+
+        words = ctx.command_path.partition(" ")[2]
+        app.log.lines.command = words
+        if words not in LOGGED:
+            return super().invoke(ctx)
+        began = time.monotonic()
+        emit("info", f"{words} started", logger=COMMANDS)
+        result = super().invoke(ctx)
+        emit("info", f"{words} finished in {time.monotonic() - began:.1f} s", logger=COMMANDS)
+        return result
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Examples, each under a line that says what it does."""
@@ -283,6 +320,21 @@ class Root(click.Group):
             raise _usage(error, self) from error
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; the process log, where there is one, is told the error instead of the terminal."""
+        try:
+            return self._invoke(ctx)
+        except Failure as failure:
+            app = ctx.find_object(App)
+            if app is not None and app.logs:
+                from barograph.logs import COMMANDS, emit
+
+                context = {"exception": type(failure.__cause__).__name__} if failure.__cause__ else {}
+                told = f"{failure.message} — {failure.hint}" if failure.hint else failure.message
+                emit("error", told, logger=COMMANDS, context=context)
+                failure.told = True
+            raise
+
+    def _invoke(self, ctx: click.Context) -> Any:
         """Run the command. Whatever goes wrong leaves as an exit code and a line or two on stderr."""
         try:
             result = super().invoke(ctx)

@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from barograph.config import adopt_credentials
+from barograph.config import adopt_credentials, environment_secrets, log_settings
 from barograph.faces.cli.command import App, Command, CommandGroup, Root
 
 _HERE: Final = "barograph.faces.cli"
@@ -82,9 +82,29 @@ SECTIONS: Final = {
 @click.option(
     "--store", metavar="URL", help="The store: sqlite:///FILE or mongodb://HOST/DATABASE; over the configuration."
 )
+@click.option(
+    "--log-format",
+    metavar="FORMAT",
+    help="The process log on stderr: human, json or none; default BAROGRAPH_LOG_FORMAT, else human where stderr is "
+    "systemd's journal, none elsewhere.",
+)
+@click.option(
+    "--log-level",
+    metavar="LEVEL",
+    help="Its least level: debug, info, warning or error; default BAROGRAPH_LOG_LEVEL, else info.",
+)
 @click.version_option(package_name="barograph", message="%(prog)s %(version)s")
 @click.pass_context
-def root(ctx: click.Context, config: str | None, data_dir: str | None, landing: str | None, store: str | None) -> None:
+def root(
+    ctx: click.Context,
+    *,
+    config: str | None,
+    data_dir: str | None,
+    landing: str | None,
+    store: str | None,
+    log_format: str | None,
+    log_level: str | None,
+) -> None:
     """Keep a continuous, provable record of weather stations.
 
     barograph pulls station exports onto a landing zone, turns them into one record in UTC and metric units, checks
@@ -95,7 +115,13 @@ def root(ctx: click.Context, config: str | None, data_dir: str | None, landing: 
     A URI with a password belongs into BAROGRAPH_STORE or a file, not on the command line.
     """
     adopt_credentials()
-    ctx.obj = App(config, data_dir, landing, store)
+    from barograph.logs import Masks, ProcessLog
+
+    wanted = log_settings(log_format, log_level)
+    log = ProcessLog(wanted.format, wanted.level, Masks(environment_secrets(store)), journal=wanted.journal)
+    ctx.obj = App(config, data_dir, landing, store, log)
+    log.open()
+    ctx.call_on_close(log.close)
 
 
 def every_command() -> dict[str, Command]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -33,18 +34,20 @@ def scheduler(app: App, *, once: bool) -> None:
     run; none overlaps itself, here or in another process. What was missed while nothing ran is made up for once, at
     the start. barograph.toml is read again when it changes; a broken one is told, and the former one stands.
 
-    Prints a line for each event. SIGTERM or Ctrl-C ends the syncs under way and exits with 0 within seconds; what they
-    have landed is kept, and the next start goes on from there. A second signal ends at once.
+    Prints a line for each event, or tells the process log where there is one (--log-format). SIGTERM or Ctrl-C ends the
+    syncs under way and exits with 0 within seconds; what they have landed is kept, and the next start goes on from
+    there. A second signal ends at once.
     """
     from barograph.errors import ConfigError
     from barograph.pipeline.locks import scheduler_lock
     from barograph.pipeline.scheduler import Scheduler
     from barograph.wiring import opened_job
 
+    say = partial(_say, app)
     settings = app.settings
     if settings.config_file is None:
         raise ConfigError("there is no configuration, so nothing can be due", hint="`barograph init` writes one")
-    worker = Scheduler(app.load, opened_job, _say, settings.config_file)
+    worker = Scheduler(app.load, opened_job, say, settings.config_file, complain=partial(say, level="error"))
     if once:
         from barograph.faces.cli.report import EXIT_CODES
 
@@ -57,9 +60,9 @@ def scheduler(app: App, *, once: bool) -> None:
         _heed(worker)
         count = len(settings.connections)
         told = f"{count} connection{'s' * (count != 1)}, {settings.concurrency} at once"
-        _say(f"scheduler started (process {os.getpid()}): {told}")
+        say(f"scheduler started (process {os.getpid()}): {told}")
         ended = worker.run()
-        _say("stopped" if ended else "stopped; what was still under way is completed by the next run")
+        say("stopped" if ended else "stopped; what was still under way is completed by the next run")
     if not ended:
         # A thread in the middle of something must not be waited for; whatever it writes stands up to a kill.
         sys.stdout.flush()
@@ -78,9 +81,13 @@ def _heed(worker: Scheduler) -> None:
     signal.signal(signal.SIGINT, heed)
 
 
-def _say(text: str) -> None:
+def _say(app: App, text: str, level: str = "info") -> None:
+    from barograph.logs import COMMANDS, emit
     from barograph.model import utc_now
 
+    if app.logs:
+        emit(level, text, logger=COMMANDS)
+        return
     # Each line at once: a log is read while it is written. In one piece: several threads tell.
     sys.stdout.write(f"{utc_now():%Y-%m-%d %H:%M:%SZ} {' '.join(text.split())}\n")
     sys.stdout.flush()
