@@ -70,6 +70,7 @@ def plain_environment(settings: Settings, shared: Shared) -> dict[str, str]:
         "BAROGRAPH_BACKUPS": f"s3://{shared.buckets.backups.bucket_name}/{settings.backups_prefix}",
         "BAROGRAPH_DATA_DIR": WRITABLE["data"],
         "BAROGRAPH_LANDING": f"s3://{shared.buckets.landing.bucket_name}",
+        "BAROGRAPH_LOG_FORMAT": "json",
         "DB_CA_FILE": settings.ca_file,
         "DB_HOST": endpoint(shared.database),
         "DB_NAME": settings.database,
