@@ -217,15 +217,13 @@ class Bucket:
         return kind(trouble.what, where=f"{self.url} {where}", hint=trouble.hint)
 
 
-def open_bucket(
-    url: str, purpose: Purpose, *, patience: float | None = None, make: bool = True
-) -> tuple[Bucket, str]:
+def open_bucket(url: str, purpose: Purpose, *, patience: float | None = None, make: bool = True) -> tuple[Bucket, str]:
     """Open `s3://bucket[/path]`, `memory://name`, `file:///folder` or a folder's path; the bucket, and the path in it.
 
     A folder is made where it is missing, unless `make` forbids it. With `patience` (seconds) S3 is asked once and given
-    so long, for who only wants to know whether it is there. S3 takes credentials, endpoint and region from the usual AWS environment
-    (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT_URL, a profile of the
-    instance or the task).
+    so long, for who only wants to know whether it is there. S3 takes credentials, endpoint and region from the usual
+    AWS environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT_URL, a
+    profile of the instance or the task).
     """
     parts = urlsplit(url)
     if parts.scheme == "s3":

@@ -63,7 +63,9 @@ def _night(store: Store, began: datetime, known: list[Station]) -> None:
         key = f"{name}/{began:%Y_%m_%d}_{epoch_ms(began)}_0.csv"
         covered = (Coverage(station.station_id, began - timedelta(days=1), began),)
         entries.append(
-            LedgerEntry(key, name, f"e{epoch_ms(began)}", 40_000, "done", ended, began, began, counts, covered, None, run_id)
+            LedgerEntry(
+                key, name, f"e{epoch_ms(began)}", 40_000, "done", ended, began, began, counts, covered, None, run_id
+            )
         )
         syncs.append(SyncReport(name, name, "landed", began, ended, 288, 40_000, (key,), epoch_ms(began)))
         objects.append(ObjectReport(key, name, "done", counts, 0.1))

@@ -69,7 +69,9 @@ def recent(
 
 def _days(zone: str, now: datetime) -> pl.DataFrame:
     today = now.astimezone(ZoneInfo(zone)).date()
-    bounds = [(today - timedelta(days=back), *local_day(today - timedelta(days=back), zone)) for back in range(DAYS, 0, -1)]
+    bounds = [
+        (today - timedelta(days=back), *local_day(today - timedelta(days=back), zone)) for back in range(DAYS, 0, -1)
+    ]
     return pl.DataFrame(
         [(day, epoch_ms(start), epoch_ms(end)) for day, start, end in bounds if start < end],
         schema={"day": pl.Date, "start": pl.Int64, "end": pl.Int64},

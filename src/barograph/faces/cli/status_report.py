@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from barograph.faces.cli import render
 from barograph.faces.cli.render import BAD, GOOD, ODD, QUIET, STRONG, Cell, Column
 from barograph.faces.cli.report import state
-from barograph.ops.status.problems import is_late
 
 if TYPE_CHECKING:
     from barograph.ops.status import StationRow, Status
     from barograph.query.overview import ConnectionRow
 
 T = TypeVar("T")
-R = TypeVar("R", int, tuple[int, float])
 
 SHOWN: Final = 10
 """Connections, stations and failed objects that are shown unless all are asked for."""
@@ -89,10 +88,10 @@ def _backups(found: Status) -> list[str | Cell]:
 
 
 def _connections(found: Status, *, everything: bool) -> None:
-    rows, folded = _chosen(found.connections, lambda row: _rank_of_connection(row, found.now), everything=everything)
+    rows, rest = _chosen(found.connections, partial(_rank_of_connection, late=found.late), everything=everything)
     if not rows:
         return
-    render.heading("Connections" + (f" ({len(found.connections)})" if folded else ""))
+    render.heading("Connections" + (f" ({len(found.connections)})" if rest else ""))
     head = [
         Column("name"),
         Column("state"),
@@ -102,23 +101,24 @@ def _connections(found: Status, *, everything: bool) -> None:
         Column("next due", drop=4),
         Column("enabled", drop=5),
     ]
-    render.table(head, [_connection(row, found.now) for row in rows])
-    _folded(folded, "connection")
+    render.table(head, [_connection(row, found) for row in rows])
+    _folded(len(rest), "connection", sum(_rank_of_connection(row, late=found.late)[0] == 0 for row in rest))
 
 
-def _rank_of_connection(row: ConnectionRow, now: datetime) -> int:
+def _rank_of_connection(row: ConnectionRow, *, late: frozenset[str]) -> tuple[int, float]:
     """0: needs attention, 1: unsteady, 2: well, 3: off."""
     if not row.enabled:
-        return 3
-    if row.state in ("failed", "never") or is_late(row, now):
-        return 0
-    return 2 if row.history.health == "good" else 1
+        return 3, 0.0
+    if row.state in ("failed", "never") or row.name in late:
+        return 0, 0.0
+    return 2 if row.history.health == "good" else 1, 0.0
 
 
-def _connection(row: ConnectionRow, now: datetime) -> tuple[str | Cell, ...]:
+def _connection(row: ConnectionRow, found: Status) -> tuple[str | Cell, ...]:
+    now = found.now
     return (
         row.name,
-        Cell("late", ODD) if is_late(row, now) and row.state != "failed" else state(row.state),
+        Cell("late", ODD) if row.name in found.late and row.state != "failed" else state(row.state),
         render.instant(row.last_sync),
         "" if row.last_sync is None else render.age(row.last_sync, now),
         state(row.history.health),
@@ -128,10 +128,10 @@ def _connection(row: ConnectionRow, now: datetime) -> tuple[str | Cell, ...]:
 
 
 def _stations(found: Status, *, everything: bool) -> None:
-    rows, folded = _chosen(found.stations, _rank_of_station, everything=everything)
+    rows, rest = _chosen(found.stations, _rank_of_station, everything=everything)
     if not rows:
         return
-    render.heading("Stations" + (f" ({len(found.stations)})" if folded else ""))
+    render.heading("Stations" + (f" ({len(found.stations)})" if rest else ""))
     head = [
         Column("id"),
         Column("name", drop=4),
@@ -142,7 +142,7 @@ def _stations(found: Status, *, everything: bool) -> None:
         Column("7 days", right=True, drop=1),
     ]
     render.table(head, [_station(row, found.now) for row in rows])
-    _folded(folded, "station")
+    _folded(len(rest), "station", sum(_rank_of_station(row)[0] < 2 for row in rest))
 
 
 def _rank_of_station(row: StationRow) -> tuple[int, float]:
@@ -175,13 +175,15 @@ def _share(share: float | None) -> Cell:
     return Cell(text, "" if share >= SHARE else ODD)
 
 
-def _chosen(items: Sequence[T], rank: Callable[[T], R], *, everything: bool) -> tuple[list[T], int]:
-    """All of a few, in their order; of many the first by rank; and how many are left out."""
+def _chosen(items: Sequence[T], rank: Callable[[T], tuple[int, float]], *, everything: bool) -> tuple[list[T], list[T]]:
+    """All of a few, in their order; of many the first by rank; and those that are left out."""
     if everything or len(items) <= SHOWN:
-        return list(items), 0
-    return sorted(items, key=rank)[:SHOWN], len(items) - SHOWN
+        return list(items), []
+    ranked = sorted(items, key=rank)
+    return ranked[:SHOWN], ranked[SHOWN:]
 
 
-def _folded(count: int, noun: str) -> None:
+def _folded(count: int, noun: str, wrong: int = 0) -> None:
     if count:
-        render.say(Cell(f"and {render.count(count, f'more {noun}')} (--all shows them)", QUIET))
+        which = f", {wrong:,} of which need{'s' * (wrong == 1)} attention" if wrong else ""
+        render.say(Cell(f"and {render.count(count, f'more {noun}')}{which} (--all shows them)", QUIET))

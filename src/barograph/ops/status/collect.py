@@ -20,7 +20,7 @@ from barograph.model import utc_now
 from barograph.ops.backup.catalogue import DRILL, Backups, instant_of, is_whole, open_backups
 from barograph.ops.bounded import at_once
 from barograph.ops.status.model import Kept, StationRow, Status
-from barograph.ops.status.problems import DRILL_AGE, SILENT_AFTER, problems_of
+from barograph.ops.status.problems import DRILL_AGE, SILENT_AFTER, is_late, problems_of
 from barograph.query.history import History, histories
 from barograph.query.overview import rows_of
 from barograph.query.recent import Recent, recent
@@ -65,6 +65,7 @@ def collect(
     found.store, found.last_run, found.failed_objects = stored.url, stored.last_run, stored.failed
     found.replica, found.backups = given.get("replica set"), given.get("backups")
     found.connections = rows_of(settings, stored.histories, now)
+    found.late = frozenset(row.name for row in found.connections if is_late(row, now))
     begun = [entry.sync.started for history in stored.histories.values() for entry in history.entries]
     found.since = min(begun, default=None)
     limit = max_age
@@ -144,5 +145,3 @@ def free_bytes(folder: Path) -> int:
     """Free space for this user where a folder is, or will be."""
     there = next(path for path in (folder, *folder.parents) if path.exists())
     return shutil.disk_usage(there).free
-
-

@@ -91,6 +91,8 @@ class Status:
     since: datetime | None = None
     """When the oldest sync began that is known of."""
     connections: list[ConnectionRow] = field(default_factory=list)
+    late: frozenset[str] = frozenset()
+    """The connections whose sync is overdue."""
     stations: list[StationRow] = field(default_factory=list)
     failed_objects: dict[str, str] = field(default_factory=dict)
     replica: ReplicaStatus | None = None
@@ -113,7 +115,7 @@ class Status:
             "store": self.store,
             "landing": self.landing,
             "last_run": self.last_run,
-            "connections": [row.as_dict() for row in self.connections],
+            "connections": [row.as_dict() | {"late": row.name in self.late} for row in self.connections],
             "stations": [row.as_dict(self.now) for row in self.stations],
             "failed_objects": self.failed_objects,
             "replica": None if self.replica is None else self.replica.as_dict(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from barograph.ops.status.model import Problem, StationRow, Status
@@ -71,7 +71,7 @@ def _of_connections(found: Status, prefix: str) -> Iterator[Problem]:
         elif row.last is None:
             if found.last_run is not None:
                 yield Problem(f"connection {row.name} was never synced", again)
-        elif is_late(row, found.now):
+        elif row.name in found.late:
             yield Problem(f"connection {row.name} is late: {_late(row, found.now)}", again)
 
 
@@ -118,7 +118,7 @@ def _of_record(found: Status, prefix: str) -> Iterator[Problem]:
 
 
 def _last(row: StationRow) -> datetime:
-    return row.last or datetime.max
+    return row.last or datetime.max.replace(tzinfo=UTC)
 
 
 def _of_backups(found: Status, prefix: str) -> Iterator[Problem]:
