@@ -105,17 +105,19 @@ def majority(link: MongoLink) -> Finding:
 
 def oplog(link: MongoLink) -> Iterator[Finding]:
     """How long a member may be away; nothing where this user may not look, or there is none."""
-    log = link.client["local"]["oplog.rs"]
     try:
-        first, last = (log.find_one({}, {"ts": 1}, sort=[("$natural", way)]) for way in (1, -1))
+        # DocumentDB, which has no oplog, leaves the section out.
+        told_of = link.client.admin.command("serverStatus", oplog=1).get("oplog") or {}
     except OperationFailure:
         return
     except PyMongoError as error:
         yield Finding("MongoDB: oplog", "warning", reason_of(error), "`barograph replica status` tells who answers")
         return
-    if first is None or last is None or "ts" not in first:
+    first, last = told_of.get("earliestOptime"), told_of.get("latestOptime")
+    if first is None or last is None:
         return
-    window = timedelta(seconds=last["ts"].time - first["ts"].time)
+    # An optime is a timestamp, or one with the term of its election.
+    window = timedelta(seconds=_seconds(last) - _seconds(first))
     size = _log_size(link)
     told = f"holds {window / timedelta(hours=1):,.1f} h"
     # A young set's oplog is short because little was written: it is full that counts.
@@ -128,6 +130,11 @@ def oplog(link: MongoLink) -> Iterator[Finding]:
         )
     else:
         yield Finding("MongoDB: oplog", "ok", told)
+
+
+def _seconds(optime: Any) -> int:
+    moment = optime["ts"] if isinstance(optime, dict) else optime
+    return int(moment.time)
 
 
 def _log_size(link: MongoLink) -> float | None:
