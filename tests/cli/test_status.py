@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -18,10 +18,9 @@ from barograph.ops.mongod import Mongod
 from barograph.ops.status import collect
 from barograph.query import completeness
 from barograph.query.recent import recent
-from barograph.simulate import SimulatedNetwork
 from barograph.store import open_store
 from barograph.store.sqlite import SqliteStore
-from tests.cli.conftest import Cli
+from tests.cli.conftest import Cli, call
 from tests.query.stores import every, reports, save
 from tests.support.busy_year import configuration, fill
 from tests.support.replica_set import ReplicaSet
@@ -111,7 +110,7 @@ def test_a_silent_station(tmp_path: Path) -> None:
         == 12
     )
     with closing(open_store(f"sqlite:///{tmp_path / 'meteo.db'}")) as store:
-        days = [day for day in store.days("S00", NOW.date(), NOW.date() + timedelta(days=1))]
+        days = list(store.days("S00", NOW.date(), NOW.date() + timedelta(days=1)))
         moved = [type(day)(type(day.key)("S11", day.key.day), 0, day.frame, day.sources) for day in days]
         store.save_days(moved)
         store.refresh_summaries(["S11"])
@@ -137,12 +136,10 @@ def test_completeness_is_that_of_completeness(tmp_path: Path) -> None:
         found = recent(store, store.stations(), NOW)
         for name in kinds:
             zone = store.stations([name])[0].station.timezone or "UTC"
-            from zoneinfo import ZoneInfo
-
             today = NOW.astimezone(ZoneInfo(zone)).date()
             first, last = today - timedelta(days=7), today - timedelta(days=1)
             frame = completeness(store, [name], first, last, now=NOW)
-            week = frame["received"].sum() / frame["expected"].sum()
+            week = int(frame["received"].sum()) / int(frame["expected"].sum())
             assert found[name].week == pytest.approx(week), name
             assert found[name].yesterday == pytest.approx(frame["share"][-1]), name
 
@@ -183,6 +180,8 @@ def test_a_member_that_is_down(own_cli: Cli, mongod: Mongod, monkeypatch: pytest
         primary = running.wait_for_primary()
         down = (primary + 1) % 3
         running.kill(down)
+        # The primary calls it down when its heartbeats have not come for some seconds.
+        running.until(lambda: not is_well(own_cli), "the member is missed")
         found = own_cli.json("status", code=3)
         assert whats(found)[0].startswith("the replica set is degraded: ")
         assert found["problems"][0]["command"].endswith("replica status")
@@ -190,20 +189,12 @@ def test_a_member_that_is_down(own_cli: Cli, mongod: Mongod, monkeypatch: pytest
         assert "2 of 3 members answer" in own_cli("status", code=3).stdout
         running.restart(down)
         running.wait_for_primary()
-        running.until(lambda: own_cli_ok(own_cli), "status is well again")
+        running.until(lambda: is_well(own_cli), "status is well again")
 
 
-def own_cli_ok(cli: Cli) -> bool:
-    result = cli_result(cli)
-    return bool(result["result"] == "ok")
-
-
-def cli_result(cli: Cli) -> dict[str, Any]:
-    from tests.cli.conftest import call
-
-    told = call("--config", str(cli.config), "--data-dir", str(cli.data_dir), "status", "--json").stdout
-    found: dict[str, Any] = json.loads(told)
-    return found
+def is_well(cli: Cli) -> bool:
+    """Whether `status` finds nothing, at this moment."""
+    return call("--config", str(cli.config), "--data-dir", str(cli.data_dir), "status").exit_code == 0
 
 
 def test_a_store_that_does_not_answer(own_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,21 +204,19 @@ def test_a_store_that_does_not_answer(own_cli: Cli, monkeypatch: pytest.MonkeyPa
     assert "hidden-word" not in found.output
     told = json.loads(found.stdout)
     assert "store" in told["unreached"]
-    assert len(told["connections"]) == 4
+    assert len(told["connections"]) == 3
     assert whats(told)[0].startswith("store ")
     assert "never synced" not in str(whats(told))
 
 
-def test_secrets(own_cli: Cli, monkeypatch: pytest.MonkeyPatch, network: SimulatedNetwork) -> None:  # noqa: ARG001
+def test_secrets(own_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection whose address holds a token fails: the token stands nowhere in the screen."""
     monkeypatch.setenv("MY_TOKEN", "t0ken-that-nobody-sees")
     text = own_cli.config.read_text(encoding="utf-8")
-    more = (
-        '\n[connections.far]\nsource = "table"\nurl = "http://127.0.0.1:9/x?token=${MY_TOKEN}"\nstation = "IICHTE19"\n'
-    )
-    more += 'time = "at"\ntimezone = "UTC"\n[connections.far.columns]\ntemperature = "t"\n'
-    own_cli.config.write_text(text + more, encoding="utf-8")
-    assert os.environ["MY_TOKEN"]
+    more = '\n[connections.far]\nsource = "infoclimat"\nurl = "http://127.0.0.1:9/x?token=${MY_TOKEN}"\n'
+    own_cli.config.write_text(text + "\n[limits]\nhttp_retries = 0\n" + more, encoding="utf-8")
     own_cli("run", "far", code=1)
-    for words in (("status",), ("status", "--json")):
-        assert "t0ken-that-nobody-sees" not in own_cli(*words, code=1).output
+    for words in (("status",), ("status", "--json"), ("doctor",)):
+        told = own_cli(*words, code=1).output
+        assert "t0ken-that-nobody-sees" not in told
+        assert "127.0.0.1:9" in told

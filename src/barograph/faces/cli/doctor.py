@@ -25,7 +25,7 @@ EXIT_CODES: Final = {"ok": 0, "failed": 1, "warning": 3}
 @json_option
 @pass_app
 def doctor(app: App, *, offline: bool, as_json: bool) -> None:
-    """Check what the job needs, and tell the cure of what is not well.
+    """Check what the job needs, and tell the cures.
 
     The configuration and the variables that it refers to; who may read the files that hold secrets; Python, libraries,
     timezones; the landing zone and the place of the backups (a small object is written under _barograph/doctor and
