@@ -53,8 +53,10 @@ def _last_run(found: Status) -> None:
         return
     began, ended = (datetime.fromisoformat(run[key]) for key in ("started", "finished"))
     told = ", ".join(f"{run['reports'][name]:,} {name}" for name in ("new", "changed", "unchanged", "rejected"))
-    render.say("last run  ", f"{run['command']} ", state(run["status"]), f", {render.age(ended, found.now)}")
-    render.say(Cell(f"          {told}, {render.duration(ended - began)} (run {run['run_id']})", QUIET))
+    render.say(
+        "last run  ", f"{run['command']} ", state(run["status"]), f", {render.age(ended, found.now)} ({run['run_id']})"
+    )
+    render.say(Cell(f"          {told}, {render.duration(ended - began)}", QUIET))
 
 
 def _places(found: Status) -> None:
