@@ -217,15 +217,19 @@ class Bucket:
         return kind(trouble.what, where=f"{self.url} {where}", hint=trouble.hint)
 
 
-def open_bucket(url: str, purpose: Purpose) -> tuple[Bucket, str]:
+def open_bucket(url: str, purpose: Purpose, *, patience: float | None = None, make: bool = True) -> tuple[Bucket, str]:
     """Open `s3://bucket[/path]`, `memory://name`, `file:///folder` or a folder's path; the bucket, and the path in it.
 
-    A folder is made where it is missing. S3 takes credentials, endpoint and region from the usual AWS environment
-    (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT_URL, a profile of the
-    instance or the task).
+    A folder is made where it is missing, unless `make` forbids it. With `patience` (seconds) S3 is asked once and given
+    so long, for who only wants to know whether it is there. S3 takes credentials, endpoint and region from the usual
+    AWS environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT_URL, a
+    profile of the instance or the task).
     """
     parts = urlsplit(url)
     if parts.scheme == "s3":
+        if patience is not None:
+            once = _s3(parts.netloc, purpose, timedelta(seconds=patience), 0)
+            return Bucket(url, once, purpose), parts.path.strip("/")
         patient = _s3(parts.netloc, purpose, TIMEOUT, RETRIES)
         hasty = _s3(parts.netloc, purpose, HASTE, 0)
         return Bucket(url, patient, purpose, Asked(hasty)), parts.path.strip("/")
@@ -237,6 +241,8 @@ def open_bucket(url: str, purpose: Purpose) -> tuple[Bucket, str]:
             f"cannot {verb} {parts.scheme}://", where=purpose.name, hint="use a folder, s3://bucket or memory://name"
         )
     folder = Path(parts.path if parts.scheme == "file" else url).expanduser().absolute()
+    if not make and not folder.is_dir():
+        raise purpose.refused("there is no such folder", where=str(folder), hint=f"check the {purpose.name} url")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

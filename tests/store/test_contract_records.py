@@ -97,6 +97,8 @@ def test_the_ledger_keeps_every_field(store: Store) -> None:
     assert store.objects("ichtegem") == {"ichtegem/0.csv": entry("ichtegem/0.csv"), "ichtegem/1.csv": full}
     assert store.objects() == store.objects("ichtegem") | {"madeleine/1.csv": kept}
     assert store.objects("nothing") == {}
+    assert store.objects(status="failed") == {"madeleine/1.csv": kept}
+    assert store.objects("ichtegem", status="failed") == {}
     store.put_objects([entry("ichtegem/1.csv")])
     assert store.objects()["ichtegem/1.csv"] == entry("ichtegem/1.csv")
     store.put_objects([])

@@ -41,6 +41,22 @@ def usual_interval(times: pl.Series) -> int | None:
     return None if counted.is_empty() else int(counted.item(0, "spacing"))
 
 
+def usual_intervals(times: pl.DataFrame) -> dict[str, int]:
+    """`usual_interval` of many stations at once: `station_id`, `time` (Int64, ascending in each), together."""
+    spacing = pl.col("time").diff().over("station_id")
+    minutes = ((spacing + MINUTE // 2) // MINUTE) * MINUTE
+    seconds = ((spacing + 500) // 1000) * 1000
+    counted = (
+        times.select("station_id", spacing=pl.when(spacing >= ROUNDED_FROM).then(minutes).otherwise(seconds))
+        .filter(pl.col("spacing") > 0)
+        .group_by("station_id", "spacing")
+        .len()
+        .sort("len", "spacing", descending=[True, False])
+        .unique("station_id", keep="first", maintain_order=True)
+    )
+    return dict(counted.select("station_id", "spacing").iter_rows())
+
+
 def due_slots(times: pl.DataFrame, days: pl.DataFrame, step: int, low: int, high: int) -> pl.DataFrame:
     """The slots of `days` from the one that holds `low` (the first report) to those that were due by `high` (now).
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
@@ -53,15 +54,47 @@ class HttpGet:
 
     def __call__(self) -> Fetched:
         """One try. Raises TryAgain where another may succeed, else SourceRefused or LimitExceeded."""
-        from urllib3 import exceptions as failures
-
-        try:
+        with self._told():
             response, final_url = self._follow()
             try:
                 self._check(response)
                 body, size = keep(self._body(response), self._where, self._limits)
             finally:
                 response.close()
+        headers = response.headers
+        return Fetched(
+            body,
+            name=self._where,
+            size=size,
+            final_url=mask(final_url),
+            content_type=headers.get("Content-Type"),
+            etag=headers.get("ETag"),
+            last_modified=_http_date(headers.get("Last-Modified")),
+            status=response.status,
+        )
+
+    def look(self, *, any_answer: bool = False) -> datetime | None:
+        """Whether it answers, without its body; the server's clock, where it tells that.
+
+        With `any_answer` a refusal (4xx) is one too: of an address that wants a token which was not sent. Raises as a
+        try does.
+        """
+        with self._told():
+            response, _ = self._follow()
+            try:
+                if not any_answer or response.status >= 500:
+                    self._check(response)
+                return _http_date(response.headers.get("Date"))
+            finally:
+                response.close()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What goes wrong inside, in our words."""
+        from urllib3 import exceptions as failures
+
+        try:
+            yield
         except failures.SSLError as error:
             raise SourceRefused(
                 f"a TLS connection cannot be made: {_reason(error)}",
@@ -76,17 +109,6 @@ class HttpGet:
             raise TryAgain(f"did not answer within {self._limits.http_timeout:g} s") from None
         except failures.HTTPError as error:
             raise TryAgain(f"broke off: {_reason(error)}") from None
-        headers = response.headers
-        return Fetched(
-            body,
-            name=self._where,
-            size=size,
-            final_url=mask(final_url),
-            content_type=headers.get("Content-Type"),
-            etag=headers.get("ETag"),
-            last_modified=_http_date(headers.get("Last-Modified")),
-            status=response.status,
-        )
 
     def _follow(self) -> tuple[BaseHTTPResponse, str]:
         """The first answer that is no redirect, and its address.

@@ -140,8 +140,8 @@ class StoreReader(Protocol):
     def stations(self, station_ids: Sequence[str] | None = None) -> list[StoredStation]:
         """Stations by id: all (None), or those that exist among `station_ids`."""
 
-    def objects(self, stream: str | None = None) -> dict[str, LedgerEntry]:
-        """The ledger, by object key."""
+    def objects(self, stream: str | None = None, *, status: str | None = None) -> dict[str, LedgerEntry]:
+        """The ledger, by object key: all of it, or the entries of a stream, of a status ("done", "failed")."""
 
     def logs(self, query: LogQuery) -> list[LogEntry]:
         """Log entries, newest first (timestamp, then id, descending)."""

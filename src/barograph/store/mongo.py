@@ -289,9 +289,9 @@ class MongoStore:
         found = self._aggregate("count reports", pipeline)
         return dict.fromkeys(station_ids, NO_REPORTS) | {document.pop("_id"): document for document in found}
 
-    def objects(self, stream: str | None = None) -> dict[str, LedgerEntry]:
+    def objects(self, stream: str | None = None, *, status: str | None = None) -> dict[str, LedgerEntry]:
         """As `Store.objects`."""
-        query = {} if stream is None else {"stream": stream}
+        query = {name: value for name, value in (("stream", stream), ("status", status)) if value is not None}
         # A stream's entries are put in order here: by _id, the server would sort them in memory.
         order = BY_ID if stream is None else [("stream", 1)]
         documents = self._find("read the ledger", self._collection("objects"), query, order)

@@ -61,7 +61,7 @@ _SUMMARISE: Final = """INSERT INTO stations (station_id, count, first, last)
     SELECT station_id, sum(count), min(first), max(last) FROM reports WHERE station_id = ? GROUP BY station_id
     ON CONFLICT (station_id) DO UPDATE SET count = excluded.count, first = excluded.first, last = excluded.last"""
 _OBJECTS: Final = """SELECT key, stream, etag, size, status, ingested_at, oldest, newest, counts, coverage, error,
-    run_id FROM objects WHERE ?1 IS NULL OR stream = ?1 ORDER BY key"""
+    run_id FROM objects WHERE (?1 IS NULL OR stream = ?1) AND (?2 IS NULL OR status = ?2) ORDER BY key"""
 _PUT_OBJECT: Final = """INSERT OR REPLACE INTO objects
     (key, stream, etag, size, status, ingested_at, oldest, newest, counts, coverage, error, run_id)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
@@ -226,10 +226,10 @@ class SqliteStore:
                 connection.execute(_FORGET_SUMMARY, (station_id,))
                 connection.execute(_SUMMARISE, (station_id,))
 
-    def objects(self, stream: str | None = None) -> dict[str, LedgerEntry]:
+    def objects(self, stream: str | None = None, *, status: str | None = None) -> dict[str, LedgerEntry]:
         """As `Store.objects`."""
         with self._file.reading() as connection:
-            rows = connection.execute(_OBJECTS, (stream,)).fetchall()
+            rows = connection.execute(_OBJECTS, (stream, status)).fetchall()
         return {entry.key: entry for entry in map(sqlite_rows.ledger_entry, rows)}
 
     def put_objects(self, entries: Sequence[LedgerEntry]) -> None:

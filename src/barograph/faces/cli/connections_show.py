@@ -12,7 +12,7 @@ from barograph.faces.cli.report import STATE_STYLES, state
 from barograph.sources.masking import mask
 
 if TYPE_CHECKING:
-    from barograph.faces.cli.overview import ConnectionRow
+    from barograph.query.overview import ConnectionRow
     from barograph.store.base import SyncEntry
 
 

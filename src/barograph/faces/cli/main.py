@@ -47,6 +47,7 @@ SECTIONS: Final = {
     },
     "Watch over it": {
         "status": f"{_HERE}.status:status",
+        "doctor": f"{_HERE}.doctor:doctor",
         "connections": f"{_HERE}.connections:connections",
         "runs": f"{_HERE}.operate:runs",
         "logs": f"{_HERE}.operate:logs",

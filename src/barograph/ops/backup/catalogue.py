@@ -138,7 +138,7 @@ def _holds(entries: list[Entry], name: str) -> bool:
     return any(entry.key.endswith(f"/{name}") for entry in entries)
 
 
-def open_backups(url: str) -> Backups:
-    """The place at `s3://bucket/path`, `memory://name` or a folder's path (made where it is missing)."""
-    bucket, inner = open_bucket(url, BACKUPS)
+def open_backups(url: str, *, patience: float | None = None, make: bool = True) -> Backups:
+    """The place at `s3://bucket/path`, `memory://name` or a folder's path; as `open_bucket`."""
+    bucket, inner = open_bucket(url, BACKUPS, patience=patience, make=make)
     return Backups(bucket, inner)
