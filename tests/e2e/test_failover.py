@@ -6,7 +6,6 @@ The sets are of their own, so that what is done to them disturbs no other test.
 from __future__ import annotations
 
 import json
-import random
 import signal
 import threading
 import time
@@ -152,14 +151,16 @@ def proxied(mongod: Mongod) -> Iterator[ReplicaSet]:
         yield running
 
 
-def kill_primaries(servers: ReplicaSet, job: Future[Any], struck: threading.Semaphore) -> list[int]:
-    """SIGKILL whoever is primary, a random moment after the set was whole again; started again each time.
+def kill_primaries(
+    servers: ReplicaSet, job: Future[Any], reached: threading.Semaphore, struck: threading.Semaphore
+) -> list[int]:
+    """SIGKILL whoever is primary, each time that the run has come so far; started again each time.
 
     Not in a thread: a mongod dies with the thread that started it.
     """
     killed = []
     for _ in range(KILLS):
-        time.sleep(random.uniform(0.05, 0.8))
+        assert reached.acquire(timeout=60)
         number = servers.wait_for_primary()
         assert not job.done(), "the run was over before it was disturbed"
         servers.kill(number, signal.SIGKILL)
@@ -173,22 +174,24 @@ def kill_primaries(servers: ReplicaSet, job: Future[Any], struck: threading.Sema
 def test_the_primary_is_killed_three_times(
     whole: ReplicaSet, large: Landed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """SIGKILL of the primary at three random instants of an ingest: it completes by itself, and the record is the same.
+    """SIGKILL of the primary at each quarter of an ingest: it completes by itself, and the record is the same.
 
     The run says how long the store could not be written at the longest: in its report, in its log, and on the screen.
     """
     place = large.on(whole, tmp_path)
-    struck = threading.Semaphore(0)
+    reached, struck = threading.Semaphore(0), threading.Semaphore(0)
 
     def wait_for_the_kill() -> None:
+        reached.release()
         assert struck.acquire(timeout=60)
 
-    # At each quarter of its way the run waits for the next kill, if it has not come yet, and goes on into the outage.
+    # At each quarter of its way the run waits for the next kill, and goes on into the outage. Without waiting for each
+    # other a slow machine has one call wait through all three.
     quarters = dict.fromkeys([large.steps * part // 4 for part in (1, 2, 3)], wait_for_the_kill)
     counted = disturb(monkeypatch, MongoStore, quarters)
     with ThreadPoolExecutor(1) as pool:
         job = pool.submit(place.ingest)
-        killed = kill_primaries(whole, job, struck)
+        killed = kill_primaries(whole, job, reached, struck)
         report = job.result()
     assert (counted["disturbed"], len(killed)) == (KILLS, KILLS)
     assert (report.status, report.reports.new) == ("done", large.reports)

@@ -18,7 +18,7 @@ from pymongo.errors import WriteError
 
 from barograph.errors import StoreError, StoreUnavailable
 from barograph.model import LogEntry, Station
-from barograph.store import open_store
+from barograph.store import mongo_migrate, open_store
 from barograph.store.base import DayKey, LogQuery, StationDay
 from barograph.store.mongo import MongoStore
 from barograph.variables import NAMES
@@ -383,3 +383,21 @@ def test_a_large_save_is_split(store: MongoStore) -> None:
     read = store.read("IICHTE19", at(DAY), at(DAY) + timedelta(days=6), variables=["temperature"])
     assert_frame_equal(read, pl.concat([day.frame.select("utc_time", "temperature") for day in days]))
     assert store.save_days(days) == {day.key for day in days}
+
+
+def test_a_schema_that_another_program_makes_meanwhile(mongo_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two first runs at once: the slower one finds the version that the quicker one has said, and no old schema."""
+    with closing(MongoStore(mongo_url)) as quicker, closing(MongoStore(mongo_url)) as slower:
+        unsaid = mongo_migrate._unsaid
+        rivals: list[str] = []
+
+        def late(database: Database[Document]) -> int | None:
+            if not rivals:
+                rivals.append(database.name)
+                quicker.put_logs([LogEntry("1", EXTRACTED, "info", "quicker")])
+            return unsaid(database)
+
+        monkeypatch.setattr(mongo_migrate, "_unsaid", late)
+        slower.put_logs([LogEntry("2", EXTRACTED, "info", "slower")])
+        assert rivals
+        assert [entry.msg for entry in slower.logs(LogQuery())] == ["slower", "quicker"]

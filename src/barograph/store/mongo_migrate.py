@@ -139,10 +139,14 @@ def _said(database: Database[Document]) -> tuple[int | None, str | None]:
 
 
 def _unsaid(database: Database[Document]) -> int | None:
-    """The version of a database that does not say it: 1 where it holds something, else None."""
+    """The version of a database that did not say it: 1 where it holds something, else None.
+
+    Another program may have made the schema since it was asked. It says so before it writes anything else, so whoever
+    sees something of its sees that, too.
+    """
     existing = _collections(database)
     held = (name for name in VALIDATORS if name in existing and database[name].find_one({}, {"_id": 1}) is not None)
-    return 1 if next(held, None) is not None else None
+    return None if next(held, None) is None else _said(database)[0] or 1
 
 
 def _create_all(database: Database[Document]) -> int:
