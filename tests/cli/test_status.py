@@ -200,7 +200,7 @@ def is_well(cli: Cli) -> bool:
 def test_a_store_that_does_not_answer(own_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """Connections, backups and space are shown without it, and the password is not."""
     monkeypatch.setenv("BAROGRAPH_STORE", "mongodb://me:hidden-word@127.0.0.1:9/meteo")
-    found = own_cli("status", "--json", code=3)
+    found = own_cli("status", "--json", code=1)
     assert "hidden-word" not in found.output
     told = json.loads(found.stdout)
     assert "store" in told["unreached"]

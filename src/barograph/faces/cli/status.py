@@ -41,7 +41,8 @@ def status(app: App, *, max_age: float | None, everything: bool, as_json: bool) 
     has a schedule, a station is silent after 36 hours; --max-age says otherwise. A backup may be 50 hours old, a drill
     15 days, and 2 GB must be free.
 
-    Exits with 0 when all is well, 3 when something needs attention, 1 when the last run failed altogether.
+    Exits with 0 when all is well, 3 when something needs attention, 1 when the last run failed altogether or the store
+    cannot be read.
     """
     from barograph.faces.cli import render
     from barograph.faces.cli.status_report import show

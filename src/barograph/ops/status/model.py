@@ -104,7 +104,7 @@ class Status:
     @property
     def result(self) -> str:
         """The verdict in a word."""
-        if self.last_run is not None and self.last_run["status"] == "failed":
+        if "store" in self.unreached or (self.last_run is not None and self.last_run["status"] == "failed"):
             return "failed"
         return "attention" if self.problems else "ok"
 
