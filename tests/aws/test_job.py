@@ -55,6 +55,7 @@ def test_what_is_secret_comes_from_secrets(stack: Stack) -> None:
         "BAROGRAPH_BACKUPS",
         "BAROGRAPH_DATA_DIR",
         "BAROGRAPH_LANDING",
+        "BAROGRAPH_LOG_FORMAT",
         "DB_CA_FILE",
         "DB_HOST",
         "DB_NAME",

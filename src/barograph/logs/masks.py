@@ -14,7 +14,7 @@ SHORTEST: Final = 4
 
 _NAME: Final = re.compile(r"token|key|pass|pwd|secret|sig|auth|credential", re.IGNORECASE)
 _USER: Final = re.compile(r"(\b[A-Za-z][A-Za-z0-9+.-]*://)[^\s/?#\"'<>]*@")
-_PAIR: Final = re.compile(r"(?<=[?&;])([^\s?&;=#\"'<>]{1,100})=([^\s&;#\"'<>]+)")
+_PAIR: Final = re.compile(r"(?<=[?&;])([^\s?&;=#\"'<>]{1,100})=(?!\*\*\*)([^\s&;#\"'<>]+)")
 _PERCENT: Final = re.compile(r"%[0-9A-F]{2}")
 
 

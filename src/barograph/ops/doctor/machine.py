@@ -33,7 +33,7 @@ def space(settings: Settings) -> Iterator[Finding]:
 
 def folder(name: str, path: Path, cure: str) -> Finding:
     """Room, and the right to write."""
-    there = next(parent for parent in (path, *path.parents) if parent.exists())
+    there = next(parent for parent in (path, *path.parents) if _is_seen(parent))
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         return Finding(name, "failed", f"{there} cannot be written", f"give this user the folder: {there}")
     try:
@@ -105,3 +105,11 @@ def _ask(*words: str) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _is_seen(path: Path) -> bool:
+    """Whether a path exists and this user may know it."""
+    try:
+        return path.exists()
+    except PermissionError:
+        return False
