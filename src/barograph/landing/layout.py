@@ -36,14 +36,19 @@ class ObjectName:
     extracted_at: datetime | None
 
 
+def stream_folder(prefix: str, stream: str) -> str:
+    """The folder of a stream's objects."""
+    return "/".join(filter(None, (prefix, stream)))
+
+
 def object_key(prefix: str, stream: str, started: datetime, part: int, extension: str) -> str:
     """The key of one part of a sync that started at `started`."""
-    return "/".join(filter(None, (prefix, stream, f"{started:%Y_%m_%d}_{epoch_ms(started)}_{part}.{extension}")))
+    return f"{stream_folder(prefix, stream)}/{started:%Y_%m_%d}_{epoch_ms(started)}_{part}.{extension}"
 
 
 def manifest_folder(prefix: str, stream: str) -> str:
     """The folder of a stream's manifests."""
-    return "/".join(filter(None, (prefix, MANIFESTS, stream)))
+    return stream_folder(prefix, f"{MANIFESTS}/{stream}")
 
 
 def manifest_key(prefix: str, stream: str, started: datetime) -> str:

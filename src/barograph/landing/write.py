@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from barograph.errors import LandingError
 from barograph.landing.flatten import columns_of
-from barograph.landing.layout import manifest_folder, object_key, parse_key
+from barograph.landing.layout import manifest_folder, object_key, parse_key, stream_folder
 from barograph.landing.manifest import Manifest, Mode, newest_manifest
 from barograph.landing.spool import Envelope, Mark, Spool
 from barograph.model import epoch_ms, from_epoch_ms, utc_now
@@ -97,7 +97,7 @@ class StreamWriter:
         self._extension = format + (".gz" if compression == "gzip" else "")
         self._flat = flatten == "root"
         self.columns = tuple(columns)
-        for folder in (_folder(zone, stream), manifest_folder(zone.prefix, stream)):
+        for folder in (stream_folder(zone.prefix, stream), manifest_folder(zone.prefix, stream)):
             zone.sweep(folder)
         self._last = newest_manifest(zone, stream)
         self._sync_id = 1 if self._last is None else self._last.sync_id + 1
@@ -188,7 +188,7 @@ class StreamWriter:
             return same
         # An operator may have removed one. All begin with the same date and instant, up to the number of the part.
         before = last.objects[0].rpartition("_")[0]
-        return set(last.objects) <= set(self._zone.keys(_folder(self._zone, self._stream), before))
+        return set(last.objects) <= set(self._zone.keys(stream_folder(self._zone.prefix, self._stream), before))
 
     def _land(self, mark: Mark, generation: int, mode: Mode, state: dict[str, Any] | None) -> Landed:
         last_ms = None if self._last is None else self._last.extracted_at
@@ -248,10 +248,6 @@ def _crowded(stream: str) -> LandingError:
     )
 
 
-def _folder(zone: LandingZone, stream: str) -> str:
-    return "/".join(filter(None, (zone.prefix, stream)))
-
-
 def _write(
     zone: LandingZone, stream: str, lines: Iterable[bytes], envelope: Envelope
 ) -> tuple[tuple[str, ...], int] | None:
@@ -280,7 +276,7 @@ def _free_instant(zone: LandingZone, stream: str, started: datetime, last_ms: in
     now = max(millis, epoch_ms(utc_now()))
     if last_ms is not None:
         millis = max(millis, last_ms + 1)
-    folder = _folder(zone, stream)
+    folder = stream_folder(zone.prefix, stream)
     names = [parse_key(zone.prefix, key) for key in zone.keys(folder, f"{folder}/{_day(millis)}_{millis}")]
     taken = {epoch_ms(name.extracted_at) for name in names if name is not None and name.extracted_at is not None}
     millis = max([millis, *[ahead + 1 for ahead in taken if ahead > now]])

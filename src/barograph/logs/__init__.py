@@ -6,7 +6,7 @@ the error a command ends with come beside them. Whatever leaves passes the `Mask
 
 from barograph.logs.formats import FORMATS, LEVELS, HumanFormatter, JsonFormatter
 from barograph.logs.handler import LineHandler
-from barograph.logs.masks import MASK, SHORTEST, Masks, is_secret_name, mask_pair, url_secrets
+from barograph.logs.masks import MASK, SHORTEST, Known, Masks, is_secret_name, mask_pair, url_secrets
 from barograph.logs.process import COMMANDS, EVENTS, ProcessLog, emit, is_journal
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "SHORTEST",
     "HumanFormatter",
     "JsonFormatter",
+    "Known",
     "LineHandler",
     "Masks",
     "ProcessLog",

@@ -18,35 +18,37 @@ _PAIR: Final = re.compile(r"(?<=[?&;])([^\s?&;=#\"'<>]{1,100})=(?!\*\*\*)([^\s&;
 _PERCENT: Final = re.compile(r"%[0-9A-F]{2}")
 
 
-class Masks:
-    """Replaces secrets by ***, in the forms in which an address, JSON or Python's repr writes them.
+class Known:
+    """Replaces secrets by ***, in the forms in which an address, JSON or Python's repr writes their values.
 
-    Values come from the configuration and the environment, and may be added while threads log. User and password of an
-    address, and the values of its parameters that are named like secrets, go whoever's they are.
+    A value shorter than `shortest` characters is none. More may be added while threads log.
     """
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
+    def __init__(self, secrets: Iterable[str] = (), *, shortest: int = SHORTEST) -> None:
         self._forms: tuple[str, ...] = ()
+        self._shortest = shortest
         self.add(secrets)
 
     def add(self, secrets: Iterable[str]) -> None:
         """Hide these as well."""
-        found = {form for secret in secrets for form in _forms(secret) if len(form) >= SHORTEST}
+        found = {form for secret in secrets for form in _forms(secret) if len(form) >= self._shortest}
         self._forms = tuple(sorted(found.union(self._forms)))
+
+    def stand_in(self, text: str) -> bool:
+        """Whether a text holds any of them."""
+        return any(form in text for form in self._forms)
 
     def text(self, text: str) -> str:
         """`text` without secrets. Where two overlap both go, whole."""
         spans = sorted(span for form in self._forms if form in text for span in _places(form, text))
-        if spans:
-            parts, end = [], 0
-            for first, last in spans:
-                if first >= end:
-                    parts += [text[end:first], MASK]
-                end = max(end, last)
-            text = "".join((*parts, text[end:]))
-        if "://" in text:
-            text = _USER.sub(rf"\1{MASK}@", text)
-        return _PAIR.sub(lambda match: mask_pair(match[0]), text) if "=" in text else text
+        if not spans:
+            return text
+        parts, end = [], 0
+        for first, last in spans:
+            if first >= end:
+                parts += [text[end:first], MASK]
+            end = max(end, last)
+        return "".join((*parts, text[end:]))
 
     def value(self, value: Any) -> Any:
         """The same for the texts of a value, at any depth."""
@@ -57,6 +59,21 @@ class Masks:
         if isinstance(value, list | tuple):
             return [self.value(item) for item in value]
         return value
+
+
+class Masks(Known):
+    """The same, and what an address carries in any case.
+
+    User and password, and the values of parameters that are named like secrets, go whoever's they are. Known values
+    come from the configuration and the environment.
+    """
+
+    def text(self, text: str) -> str:
+        """`text` without secrets."""
+        text = super().text(text)
+        if "://" in text:
+            text = _USER.sub(rf"\1{MASK}@", text)
+        return _PAIR.sub(lambda match: mask_pair(match[0]), text) if "=" in text else text
 
 
 def mask_pair(pair: str) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from barograph.config import LANDED_ONLY
 from barograph.decode import DecodeContext
 from barograph.errors import BarographError, StoreError, UsageError
+from barograph.landing.layout import parse_key
 from barograph.logs import Masks
 from barograph.model import (
     Counts,
@@ -226,7 +227,8 @@ class _Run:
     def _forget_removed(self, ledger: dict[str, LedgerEntry], listed: Mapping[str, LandedObject]) -> None:
         """Objects that could not be read and were then taken out of the landing zone are no longer waited for."""
         for key, entry in ledger.items():
-            if entry.status == "failed" and key not in listed and key.startswith(self.job.zone.prefix):
+            mine = entry.status == "failed" and parse_key(self.job.zone.prefix, key) is not None
+            if mine and key not in listed:
                 ledger[key] = replace(entry, status="done")
                 self.job.store.put_objects([ledger[key]])
                 told = f"{key}, which could not be read, is no longer in the landing zone; what was readable stays"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar, Final
 from urllib.parse import urlencode
 
@@ -41,13 +42,8 @@ class InfoclimatApi:
         client = Client(
             self._connection, self._limits, request.sleep, pace=Pace(options["pause"]), backoff=BACKOFF, key="token"
         )
-        for ask in progress.asks(options["stations"], batch=options["batch"], window=options["window_days"]):
-            yield from self._answer(client, ask)
-            for station in ask.stations:
-                progress.reached(station, ask.last)
-            yield progress.state()
-        progress.finish()
-        yield progress.state()
+        asks = progress.asks(options["stations"], batch=options["batch"], window=options["window_days"])
+        yield from progress.walk(asks, partial(self._answer, client))
 
     def _answer(self, client: Client, ask: Ask) -> Messages:
         url = self._url(ask)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit, urlunsplit
 
 from barograph.errors import BarographError
-from barograph.logs import SHORTEST, is_secret_name, mask_pair, url_secrets
+from barograph.logs import SHORTEST, Known, is_secret_name, mask_pair, url_secrets
 
 __all__ = ["hidden", "hide", "is_secret_name", "mask", "quote", "scrub"]
 
@@ -33,10 +33,8 @@ def scrub(text: str, url: str) -> str:
 
 
 def hide(text: str, secrets: Iterable[str]) -> str:
-    """`text` without the values of a connection's variables."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, "***")
-    return text
+    """`text` without the values of a connection's variables, however short."""
+    return Known(secrets, shortest=1).text(text)
 
 
 @contextmanager

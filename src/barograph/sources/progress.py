@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Any
 
 from barograph.messages import Span, State
-from barograph.sources.base import ReadRequest
+from barograph.sources.base import Messages, ReadRequest
 
 DAY = timedelta(days=1)
 
@@ -101,6 +101,16 @@ class Progress:
     def state(self) -> State:
         """A checkpoint, with what stands in `data` now."""
         return State(deepcopy(self.data))
+
+    def walk(self, asks: Iterable[Ask], answer: Callable[[Ask], Messages]) -> Messages:
+        """What is answered to each request, and a State behind it."""
+        for ask in asks:
+            yield from answer(ask)
+            for station in ask.stations:
+                self.reached(station, ask.last)
+            yield self.state()
+        self.finish()
+        yield self.state()
 
     def asks(self, stations: Sequence[str], *, batch: int, window: int) -> list[Ask]:
         """The requests that are due, for UTC days: stations with the same first day share them.

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from barograph.config import Connection
 from barograph.sources.airbyte.lines import Splitter, TooLong
-from barograph.sources.airbyte.masks import Masks
+from barograph.sources.airbyte.masks import masks_of
 from barograph.sources.airbyte.protocol import Damaged, ErrorLine, LogLine, RecordLine, StateLine, parse_line
 
 LINES = st.lists(st.binary(max_size=40).filter(lambda line: b"\n" not in line))
@@ -105,14 +105,14 @@ def test_states_logs_and_errors_of_every_age() -> None:
 def test_a_secret_is_masked_in_every_spelling(secret: str, before: str, after: str) -> None:
     """As it is, and as JSON writes it."""
     connection = Connection("c", "airbyte", "", "s", options={"config": {"p": "${P}"}}, environ={"P": secret})
-    masks = Masks(connection)
+    masks = masks_of(connection)
     for spelling in (secret, json.dumps(secret)[1:-1], repr(secret)[1:-1]):
         if len(spelling) >= 4:
-            assert spelling not in masks(f"{before}{spelling}{after}").replace("***", "\0" * 31)
+            assert spelling not in masks.text(f"{before}{spelling}{after}").replace("***", "\0" * 31)
 
 
 def test_a_setting_named_like_a_secret_is_masked_too() -> None:
     """An operator may have written it down in spite of everything."""
     config = {"credentials": {"api_key": "abcd1234"}, "name": "station"}
-    masks = Masks(Connection("c", "airbyte", "", "s", options={"config": config}))
-    assert masks("abcd1234 of station") == "*** of station"
+    masks = masks_of(Connection("c", "airbyte", "", "s", options={"config": config}))
+    assert masks.text("abcd1234 of station") == "*** of station"

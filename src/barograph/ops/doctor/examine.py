@@ -7,16 +7,16 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
-from barograph.config import Settings, alert_url
+from barograph.config import Settings
 from barograph.config.secret_files import secret_files
 from barograph.errors import BarographError, ConfigError
+from barograph.logs import Known
 from barograph.ops.bounded import at_once
 from barograph.ops.doctor import configuration, machine, places, software, sources
 from barograph.ops.doctor.finding import Finding, Looked, of_error
 from barograph.ops.doctor.store import store
-from barograph.sources.guard import Blotter
 
 LONGEST: Final = 30.0
 """Seconds for everything that asks others."""
@@ -71,9 +71,5 @@ def _is_away(url: str) -> bool:
 
 def _clean(findings: Iterable[Finding], settings: Settings) -> list[Finding]:
     """Without a secret, whoever may have repeated one."""
-    secrets = [secret for connection in settings.connections.values() for secret in connection.secrets]
-    rest = settings.store_url.partition("://")[2]
-    password = rest.rpartition("@")[0].partition(":")[2]
-    secrets += [password, unquote(password), *([hook] if (hook := alert_url()) else [])]
-    blotter = Blotter(secret for secret in secrets if secret)
-    return [replace(finding, what=blotter.text(finding.what), cure=blotter.text(finding.cure)) for finding in findings]
+    known = Known(settings.secrets)
+    return [replace(finding, what=known.text(finding.what), cure=known.text(finding.cure)) for finding in findings]

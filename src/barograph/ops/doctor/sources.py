@@ -12,9 +12,10 @@ from urllib.parse import unquote, urlsplit
 
 from barograph.bucket import Purpose, open_bucket
 from barograph.errors import BarographError, SourceRefused, SourceUnavailable
+from barograph.logs import Known
 from barograph.ops.doctor.finding import Finding, Looked, of_error
 from barograph.sources.fetched import TryAgain
-from barograph.sources.guard import Blotter
+from barograph.sources.guard import named
 from barograph.sources.http_get import HttpGet
 from barograph.sources.masking import mask
 
@@ -33,7 +34,7 @@ def source(connection: Connection, settings: Settings) -> Looked:
     try:
         found = _look(name, connection, settings)
     except BarographError as error:
-        found = Looked((of_error(name, Blotter(connection.secrets).error(error, connection.name)),))
+        found = Looked((of_error(name, named(error, Known(connection.secrets), connection.name)),))
     return found
 
 

@@ -9,11 +9,12 @@ from typing import Any, TypeAlias
 
 from barograph.config import MIB, Connection
 from barograph.errors import ConfigError, FormatError, SourceError
+from barograph.logs import Known
 from barograph.messages import Log
 from barograph.sources.airbyte.failing import damaged, error_of, too_long
 from barograph.sources.airbyte.installed import connector_of, held
 from barograph.sources.airbyte.lines import TooLong
-from barograph.sources.airbyte.masks import Masks
+from barograph.sources.airbyte.masks import masks_of
 from barograph.sources.airbyte.process import ConnectorProcess, Patience
 from barograph.sources.airbyte.protocol import Damaged, ErrorLine, Line, LogLine, OtherLine, parse_line
 from barograph.sources.airbyte.specification import plain_secrets
@@ -41,7 +42,7 @@ class Connector:
         self.where = f"connection {connection.name}"
         self.connection, self.limits = connection, access.limits
         self.name, self.executable, self.lock = connector_of(connection, access.data_dir)
-        self.masks = Masks(connection)
+        self.masks = masks_of(connection)
 
     def run(self, arguments: tuple[str, ...], files: Mapping[str, Any], patience: Patience) -> ConnectorProcess:
         """One of its commands, to be entered."""
@@ -76,7 +77,7 @@ _ANSWERS = {"spec": "SPEC", "check": "CONNECTION_STATUS", "discover": "CATALOG"}
 
 
 def answer(
-    process: ConnectorProcess, command: str, telling: Telling, masks: Masks, record_mib: int, where: str
+    process: ConnectorProcess, command: str, telling: Telling, masks: Known, record_mib: int, where: str
 ) -> Answers:
     """The logs of a command that answers once, and at the end the answer."""
     found: OtherLine | None = None
@@ -121,7 +122,7 @@ def _lines(process: ConnectorProcess) -> Iterator[Line]:
 
 def spec(name: str, executable: Path, lock: Path | None, access: Access) -> dict[str, Any]:
     """A connector's specification: `connectionSpecification` is a JSON schema of its `config`. Raises SourceError."""
-    masks = Masks(Connection(name, "airbyte", "", ""))
+    masks = Known()
     patience = Patience(idle=120)
     with held(lock):
         process = run(executable, ("spec",), {}, patience, access.limits.record_mib, name)
@@ -145,7 +146,7 @@ def check(connection: Connection, access: Access) -> Checked:
                 logs.append(said)
                 continue
             status = said.body.get("connectionStatus") or {}
-            message = connector.masks(str(status.get("message") or ""))
+            message = connector.masks.text(str(status.get("message") or ""))
             return Checked(status.get("status") == "SUCCEEDED", message, plain, tuple(logs))
     raise AssertionError  # pragma: no cover - `ask` ends with the answer
 

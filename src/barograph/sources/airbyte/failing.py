@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from barograph.errors import FormatError, LimitExceeded, SourceError, SourceRefused, SourceUnavailable
+from barograph.logs import Known
 from barograph.sources.airbyte.lines import TooLong
-from barograph.sources.airbyte.masks import Masks
 from barograph.sources.airbyte.protocol import ErrorLine
 
 _KINDS: Final = {"config_error": SourceRefused, "transient_error": SourceUnavailable}
 
 
-def error_of(line: ErrorLine, masks: Masks, where: str) -> SourceError:
+def error_of(line: ErrorLine, masks: Known, where: str) -> SourceError:
     """A TRACE ERROR as an error of ours: config_error is final, transient_error may be tried again."""
     kind = _KINDS.get(line.failure_type, SourceError)
     stream = f" (stream {line.stream})" if line.stream else ""
@@ -20,7 +20,7 @@ def error_of(line: ErrorLine, masks: Masks, where: str) -> SourceError:
         "config_error": "correct the connection's config; `barograph connector check` tries it",
         "transient_error": "the next sync tries it again",
     }.get(line.failure_type, "what the connector logged before stands in `barograph logs`")
-    text = " ".join(masks(line.text).split())[:1000]
+    text = " ".join(masks.text(line.text).split())[:1000]
     return kind(f"the connector failed{stream}: {text} ({line.failure_type})", where=where, hint=hint)
 
 

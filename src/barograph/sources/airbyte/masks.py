@@ -4,29 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
-from urllib.parse import quote
+from typing import Any
 
 from barograph.config import Connection
+from barograph.logs import Known
 from barograph.sources.masking import is_secret_name
 
-_SHORTEST: Final = 4
-"""A shorter value would blot out ordinary words."""
 
-
-class Masks:
-    """Replaces the values of the variables that a connection refers to, and of settings named like secrets, by ***."""
-
-    def __init__(self, connection: Connection) -> None:
-        found = {form for value in _values(connection) for form in _forms(value)}
-        self._texts = sorted((text for text in found if len(text) >= _SHORTEST), key=len, reverse=True)
-
-    def __call__(self, text: str) -> str:
-        """`text` without the secrets."""
-        for secret in self._texts:
-            if secret in text:
-                text = text.replace(secret, "***")
-        return text
+def masks_of(connection: Connection) -> Known:
+    """The values of the variables that a connection refers to, and of settings named like secrets."""
+    return Known(text for value in _values(connection) for text in (value, *_inner(value)))
 
 
 def _values(connection: Connection) -> Iterator[str]:
@@ -46,12 +33,6 @@ def _named(value: Any, *, secret: bool = False) -> Iterator[str]:
         yield value
 
 
-def _forms(value: str) -> Iterator[str]:
-    """A secret as texts may repeat it: as it is, as JSON, in an address, and line by line."""
-    for text in (value, *value.splitlines(), *_inner(value)):
-        yield from (text, json.dumps(text)[1:-1], quote(text, safe=""), repr(text)[1:-1])
-
-
 def _inner(value: str) -> Iterator[str]:
     """The texts of a secret that is JSON itself, such as a service account's key file."""
     if value.lstrip().startswith("{"):
@@ -62,4 +43,3 @@ def _inner(value: str) -> Iterator[str]:
         for item in inner.values():
             if isinstance(item, str):
                 yield item
-                yield from item.splitlines()

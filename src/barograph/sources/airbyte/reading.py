@@ -74,7 +74,7 @@ class Reading:
             yield from self._telling.log(line)
         elif isinstance(line, ErrorLine):
             self._errors.append(line)
-            text = f"{self._connector.name}: {self._connector.masks(line.text)[:1000]} ({line.failure_type})"
+            text = f"{self._connector.name}: {self._connector.masks.text(line.text)[:1000]} ({line.failure_type})"
             if len(self._errors) <= len(self._streams):
                 yield Log("error", text)
         elif isinstance(line, StatusLine):

@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
+from barograph.logs import Known
 from barograph.messages import Log
-from barograph.sources.airbyte.masks import Masks
 from barograph.sources.airbyte.protocol import LogLine
 
 LINES: Final = 500
@@ -20,7 +20,7 @@ _TAIL: Final = 5
 class Telling:
     """The logs of one sync."""
 
-    def __init__(self, name: str, masks: Masks) -> None:
+    def __init__(self, name: str, masks: Known) -> None:
         self._name, self._masks = name, masks
         self._told = {"info": 0, "error": 0}
         self._left_out = 0
@@ -31,7 +31,7 @@ class Telling:
         if not line.text.strip():
             return
         # Cut behind the masks: half a secret would pass them.
-        text = self._masks(line.text)
+        text = self._masks.text(line.text)
         text = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
         self._tail.append(" ".join(text.split())[:200])
         room = "error" if line.level == "error" else "info"
