@@ -3,61 +3,37 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from barograph.config import adopt_credentials
 from barograph.errors import ConfigError
 from tests.cli.conftest import call
+from tests.support.http_server import HttpServer, plain, too_many
 
-
-class Hook(ThreadingHTTPServer):
-    """Takes messages; answers what it is told to."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.answers: list[int] = []
-        self.taken: list[dict[str, Any]] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/hooks/s3cr3t-t0ken"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Hook
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        status = self.server.answers.pop(0) if self.server.answers else 200
-        if status == 200:
-            self.server.taken.append(json.loads(body))
-        self.send_response(status)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Nothing on the screen."""
+PATH: Final = "/hooks/s3cr3t-t0ken"
+TAKEN: Final = plain("ok")
 
 
 @pytest.fixture
-def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hook]:
-    with Hook() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setenv("BAROGRAPH_ALERT_URL", server.url)
+def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[HttpServer]:
+    with HttpServer() as server:
+        monkeypatch.setenv("BAROGRAPH_ALERT_URL", server.on(PATH, TAKEN))
         yield server
-        server.shutdown()
 
 
-def test_the_hook_is_told(hook: Hook) -> None:
+def said_to(hook: HttpServer) -> list[dict[str, Any]]:
+    """The messages so far."""
+    return [json.loads(seen.body) for seen in hook.requests_to(PATH)]
+
+
+def test_the_hook_is_told(hook: HttpServer) -> None:
     """Which unit, on which machine, and what status finds, with the commands that mend it."""
     done = call("alert", "barograph-run.service")
     assert done.exit_code == 0, done.stderr
-    (said,) = hook.taken
+    (said,) = said_to(hook)
     assert said["unit"] == "barograph-run.service"
     assert "barograph-run.service failed" in said["text"]
     assert said["problems"] == [{"what": "no run yet", "command": "barograph run"}]
@@ -65,18 +41,19 @@ def test_the_hook_is_told(hook: Hook) -> None:
     assert "no run yet" in done.stdout
 
 
-def test_a_busy_hook_is_asked_again(hook: Hook) -> None:
+def test_a_busy_hook_is_asked_again(hook: HttpServer) -> None:
     """Two refusals, then it takes it; the message is there once."""
-    hook.answers = [503, 429]
+    hook.on(PATH, plain("busy", 503), too_many("0"), TAKEN)
     assert call("alert", "--test").exit_code == 0
-    assert len(hook.taken) == 1
-    assert hook.taken[0]["test"] is True
+    *refused, taken = said_to(hook)
+    assert refused == [taken, taken]
+    assert taken["test"] is True
 
 
 @pytest.mark.parametrize("status", [404, 500])
-def test_a_hook_that_refuses(hook: Hook, status: int) -> None:
+def test_a_hook_that_refuses(hook: HttpServer, status: int) -> None:
     """Exit 1; the message still stands on the screen, and the address, a secret, nowhere."""
-    hook.answers = [status] * 3
+    hook.on(PATH, plain("no", status))
     done = call("alert", "x.service")
     assert done.exit_code == 1
     assert "x.service failed" in done.stdout

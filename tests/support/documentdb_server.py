@@ -14,12 +14,11 @@ from __future__ import annotations
 import itertools
 import socket
 import struct
-import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from socketserver import BaseRequestHandler, ThreadingTCPServer
+from socketserver import BaseRequestHandler
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -32,6 +31,7 @@ from pymongo.errors import ConnectionFailure
 from tests.support.documentdb_list import ALLOWED, Refusal
 from tests.support.documentdb_replies import dressed
 from tests.support.documentdb_rules import violations
+from tests.support.faults import FaultKeeper
 
 SET_NAME: Final = "rs0"
 """Of every DocumentDB cluster."""
@@ -212,9 +212,7 @@ class DocumentDBServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._server.end(self._thread)
         with self._lock:
             for connection in self._open:
                 try:
@@ -222,24 +220,13 @@ class DocumentDBServer:
                 except OSError:
                     continue  # its peer was quicker
         self.upstream.close()
-        if self._server.faults:
-            raise self._server.faults[0]
+        self._server.raise_fault()
 
 
-class _Server(ThreadingTCPServer):
-    daemon_threads = True
-    block_on_close = False
+class _Server(FaultKeeper):
+    # A client that closes, or a primary that was killed.
+    pardoned = (OSError, EOFError, ConnectionFailure)
     stand_in: DocumentDBServer
-
-    def __init__(self, *args: Any) -> None:
-        self.faults: list[BaseException] = []
-        super().__init__(*args)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - socketserver passes them
-        error = sys.exception()
-        # A client that closes, or a primary that was killed: their right, and often the test.
-        if error is not None and not isinstance(error, (OSError, EOFError, ConnectionFailure)):
-            self.faults.append(error)
 
 
 class _Connection(BaseRequestHandler):

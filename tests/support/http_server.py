@@ -7,7 +7,6 @@ server.requests_to("/export")[0].headers["accept-encoding"]
 from __future__ import annotations
 
 import gzip
-import sys
 import threading
 import time
 from collections import defaultdict, deque
@@ -18,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import parse_qs, urlsplit
+
+from tests.support.faults import FaultKeeper
 
 CONTENT_TYPES: Final = {
     ".csv": "text/csv",
@@ -137,11 +138,8 @@ class HttpServer:
         if self._closing.is_set():
             return
         self._closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-        if self._server.faults:
-            raise self._server.faults[0]
+        self._server.end(self._thread)
+        self._server.raise_fault()
 
     def answer(self, seen: Seen) -> Reply:
         """Note a request and take the next reply of its script."""
@@ -166,20 +164,8 @@ class HttpServer:
         self.stop()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
+class _Server(FaultKeeper, ThreadingHTTPServer):
     script: HttpServer
-
-    def __init__(self, *args: Any) -> None:
-        self.faults: list[BaseException] = []
-        super().__init__(*args)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - socketserver passes them
-        error = sys.exception()
-        # A client that gives up closes its end while we write: that is its right, and often the test.
-        if error is not None and not isinstance(error, ConnectionError):
-            self.faults.append(error)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -6,13 +6,14 @@ proxy.fault(LOST_ANSWER, "PUT", ".jsonl", skip=1)        # every part but the fi
 
 from __future__ import annotations
 
-import sys
 import threading
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Final, Self
+
+from tests.support.faults import FaultKeeper
 
 LIST: Final = "list-type=2"
 """What a request for a listing has in its path."""
@@ -118,27 +119,12 @@ class S3Proxy:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-        if self._server.faults:
-            raise self._server.faults[0]
+        self._server.end(self._thread)
+        self._server.raise_fault()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
+class _Server(FaultKeeper, ThreadingHTTPServer):
     proxy: S3Proxy
-
-    def __init__(self, *args: Any) -> None:
-        self.faults: list[BaseException] = []
-        super().__init__(*args)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - socketserver passes them
-        error = sys.exception()
-        # A client that gives up closes its end, and a killed one too.
-        if error is not None and not isinstance(error, ConnectionError):
-            self.faults.append(error)
 
 
 class _Handler(BaseHTTPRequestHandler):

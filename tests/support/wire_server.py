@@ -16,6 +16,8 @@ from typing import Any, Final, Self
 
 import bson
 
+from tests.support.faults import FaultKeeper
+
 Document = dict[str, Any]
 OP_REPLY, OP_QUERY, OP_MSG = 1, 2004, 2013
 HEADER: Final = struct.Struct("<iiii")
@@ -45,9 +47,8 @@ class WireServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._server.end(self._thread)
+        self._server.raise_fault()
 
     def reply(self, command: Document) -> Document:
         """What is said to a command."""
@@ -62,9 +63,7 @@ class WireServer:
         return {"ok": 1.0, **reply}
 
 
-class _Server(socketserver.ThreadingTCPServer):
-    allow_reuse_address = True
-    daemon_threads = True
+class _Server(FaultKeeper):
     owner: WireServer
 
 
