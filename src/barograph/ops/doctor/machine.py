@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from barograph.ops.disk import free_bytes, nearest
 from barograph.ops.doctor.finding import Finding
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def space(settings: Settings) -> Iterator[Finding]:
 
 def folder(name: str, path: Path, cure: str) -> Finding:
     """Room, and the right to write."""
-    there = next(parent for parent in (path, *path.parents) if _is_seen(parent))
+    there = nearest(path)
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         return Finding(name, "failed", f"{there} cannot be written", f"give this user the folder: {there}")
     try:
@@ -41,7 +42,7 @@ def folder(name: str, path: Path, cure: str) -> Finding:
             pass
     except OSError as error:
         return Finding(name, "failed", f"{there} cannot be written: {error.strerror}", "remount it, or use another")
-    free = shutil.disk_usage(there).free
+    free = free_bytes(there)
     told = f"{path}: {free / 1e9:,.1f} GB are free"
     if free < NOTHING:
         return Finding(name, "failed", told, cure)
@@ -105,11 +106,3 @@ def _ask(*words: str) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
-
-
-def _is_seen(path: Path) -> bool:
-    """Whether a path exists and this user may know it."""
-    try:
-        return path.exists()
-    except PermissionError:
-        return False

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 import statistics
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from barograph.errors import BarographError
 from barograph.model import SyncReport, utc_now
 from barograph.ops.backup.catalogue import instant_of, open_backups
+from barograph.ops.disk import free_bytes
 from barograph.ops.metrics.registry import Sample
 
 if TYPE_CHECKING:
@@ -124,7 +123,7 @@ def of_replica(url: str) -> Iterator[Sample]:
 
 def of_backups(url: str) -> Iterator[Sample]:
     """The newest whole backup and the last successful drill. Raises BackupError."""
-    listed = open_backups(url).listed()
+    listed = open_backups(url, make=False).listed()
     whole = [item for item in listed if item.manifest is not None]
     if whole:
         newest = max(whole, key=lambda item: item.backup_id)
@@ -134,12 +133,6 @@ def of_backups(url: str) -> Iterator[Sample]:
     if drills:
         latest = max(_instant(drill["at"]) for drill in drills)
         yield Sample("barograph_drill_last_success_timestamp_seconds", latest.timestamp())
-
-
-def of_disk(folder: Path) -> Iterator[Sample]:
-    """Free space for the job's user where a folder is, or will be."""
-    there = next(path for path in (folder, *folder.parents) if path.exists())
-    yield Sample("barograph_disk_free_bytes", shutil.disk_usage(there).free)
 
 
 def collect(settings: Settings, store: StoreReader | BarographError | None) -> list[Sample]:
@@ -159,7 +152,7 @@ def collect(settings: Settings, store: StoreReader | BarographError | None) -> l
     # Where they cannot be listed they are absent, for which there is an alert rule; the reason is `backup list`'s.
     with suppress(BarographError):
         samples += of_backups(settings.backup_url)
-    return [*samples, *of_disk(settings.data_dir)]
+    return [*samples, Sample("barograph_disk_free_bytes", free_bytes(settings.data_dir))]
 
 
 def _instant(text: str) -> datetime:

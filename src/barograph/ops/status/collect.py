@@ -6,7 +6,6 @@ summaries and the instants of nine days.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from barograph.errors import BarographError
 from barograph.model import utc_now
 from barograph.ops.backup.catalogue import DRILL, Backups, instant_of, is_whole, open_backups
 from barograph.ops.bounded import at_once
+from barograph.ops.disk import free_bytes
 from barograph.ops.status.model import Kept, StationRow, Status
 from barograph.ops.status.problems import DRILL_AGE, SILENT_AFTER, is_late, problems_of
 from barograph.query.history import History, histories
@@ -139,9 +139,3 @@ def _drills(backups: Backups, newest_first: list[str]) -> tuple[datetime | None,
         else:
             bad = max(at, bad or at)
     return good, bad if bad is not None and (good is None or bad > good) else None
-
-
-def free_bytes(folder: Path) -> int:
-    """Free space for this user where a folder is, or will be."""
-    there = next(path for path in (folder, *folder.parents) if path.exists())
-    return shutil.disk_usage(there).free
