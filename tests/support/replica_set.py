@@ -220,15 +220,26 @@ class ReplicaSet:
         return None
 
     def wait_for_primary(self) -> int:
-        """Wait until a primary is elected and every running member is primary or secondary; its number."""
+        """Wait until a primary is elected and every running member is primary or secondary; its number.
+
+        The primary knows of it as well then, which takes it a heartbeat more.
+        """
         self.until(lambda: self.primary() is not None, "no primary was elected")
         self.until(self._all_settled, "a member did not become a secondary")
+        self.until(self._all_seen, "the primary did not hear of all members")
         number = self.primary()
         return self.wait_for_primary() if number is None else number
 
     def _all_settled(self) -> bool:
         replies = [self._command(member, "hello") for member in self.members if member.process is not None]
         return all(reply.get("isWritablePrimary") or reply.get("secondary") for reply in replies)
+
+    def _all_seen(self) -> bool:
+        number = self.primary()
+        status = {} if number is None else self._command(self.members[number], "replSetGetStatus")
+        states = {told["name"]: told["stateStr"] for told in status.get("members", ())}
+        running = [member.address for member in self.members if member.process is not None]
+        return all(states.get(address) in ("PRIMARY", "SECONDARY") for address in running)
 
     def _initiate(self) -> None:
         members = [{"_id": number, "host": member.address} for number, member in enumerate(self.members)]
