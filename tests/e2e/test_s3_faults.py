@@ -15,8 +15,8 @@ from tests.e2e.syncs import (
     AFTER,
     BEFORE,
     EVERY,
+    assert_a_run_completes,
     assert_landed_once,
-    assert_states_behind_data,
     manifests,
     place_in,
     speak,
@@ -112,12 +112,7 @@ def assert_recovers(place: Place, before: bytes, expected: bytes) -> None:
     between = place.export().splitlines()
     assert set(between) <= {*before.splitlines(), *expected.splitlines()}
     assert len(between) >= len(before.splitlines())
-    assert_states_behind_data(place, AFTER)
-    report = place.run()
-    assert (report.status, report.errors) == ("done", ())
-    assert place.export() == expected
-    assert_states_behind_data(place, AFTER)
-    assert_settled(place)
+    assert_a_run_completes(place, AFTER, expected)
     assert place.sync().connections[0].status == "unchanged"
 
 

@@ -22,6 +22,7 @@ from tests.e2e.syncs import (
     AFTER,
     BEFORE,
     EVERY,
+    assert_a_run_completes,
     assert_states_behind_data,
     landed_rows,
     place_in,
@@ -78,12 +79,7 @@ _EXPECTED: Final[list[bytes]] = []
 
 def assert_completes(place: Place, mode: str, expected: bytes) -> None:
     """What the killed sync left is sound, and one more run completes it."""
-    assert_states_behind_data(place, AFTER)
-    report = place.run()
-    assert (report.status, report.errors) == ("done", ())
-    assert place.export() == expected
-    assert_states_behind_data(place, AFTER)
-    assert_settled(place)
+    assert_a_run_completes(place, AFTER, expected)
     if mode == "incremental":
         assert_doubled_by_one_batch(place)
 

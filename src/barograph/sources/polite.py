@@ -94,7 +94,6 @@ class Client:
     ) -> None:
         self._connection, self._limits, self._sleep = connection, limits, sleep
         self._pace, self._quota, self._backoff, self._key = pace, quota, backoff, key
-        self.requests = 0
 
     def get(
         self, url: str, *, also: frozenset[int] = frozenset(), etag: str | None = None, modified: str | None = None
@@ -135,4 +134,3 @@ class Client:
         if self._quota is not None:
             self._quota.take()
         self._pace.wait(self._sleep)
-        self.requests += 1
