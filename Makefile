@@ -10,6 +10,10 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 UV := uv==0.13.9
+# uv reads no index of this machine's settings, so that none gets into a lock.
+COMPILE := env -u UV_INDEX -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL -u UV_DEFAULT_INDEX -u UV_FIND_LINKS \
+    $(VENV)/tools/bin/uv --no-config -q pip compile --universal --python-version 3.11 --generate-hashes \
+    --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo demo-mongodb test test-aws check bench docs lock clean
@@ -49,14 +53,11 @@ docs: $(INSTALLED) ## write the generated pages and the pictures of docs/ again
 lock: pyproject.toml ## pin what pyproject.toml asks for; make lock ARGS=--upgrade takes the newest of all
 	@$(PYTHON) -m venv $(VENV)/tools
 	@$(VENV)/tools/bin/python -m pip --disable-pip-version-check -qq install '$(UV)'
-	@env -u UV_INDEX -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL -u UV_DEFAULT_INDEX -u UV_FIND_LINKS \
-	    $(VENV)/tools/bin/uv --no-config -q pip compile --universal --python-version 3.11 --all-extras --group dev \
-	    --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
-	    $(ARGS) -o requirements.lock pyproject.toml
-	@env -u UV_INDEX -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL -u UV_DEFAULT_INDEX -u UV_FIND_LINKS \
-	    $(VENV)/tools/bin/uv --no-config -q pip compile --universal --python-version 3.11 --group aws-checks \
-	    --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
-	    $(ARGS) -o deploy/aws/requirements.lock
+	@$(COMPILE) --all-extras --group dev $(ARGS) -o requirements.lock pyproject.toml
+	@# What a server runs, and what builds the wheel for it: the same versions, and no more.
+	@$(COMPILE) -c requirements.lock -o deploy/runtime.lock pyproject.toml
+	@$(COMPILE) -c requirements.lock --group build -o deploy/build.lock
+	@$(COMPILE) --group aws-checks $(ARGS) -o deploy/aws/requirements.lock
 
 clean: ## remove .venv and everything that was built or cached
 	@rm -rf $(VENV) $(AWS) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

