@@ -24,13 +24,12 @@ from barograph.ops.metrics import METRICS, Sample, collect, emf_lines, prometheu
 from barograph.ops.metrics.expose import AT_ONCE
 from barograph.store import open_store
 from tests.cli.conftest import call
+from tests.support.prometheus import fired, needs_promtool, promtool
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 MONITORING: Final = ROOT / "deploy" / "monitoring"
 NAMES: Final = {metric.name for metric in METRICS}
 NOW: Final = datetime(2026, 11, 25, 6, 0, tzinfo=UTC)
-
-needs_promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -200,10 +199,6 @@ def test_rules_and_dashboard_speak_of_metrics_that_exist() -> None:
     assert done.returncode == 0, "python deploy/monitoring/make_dashboard.py"
 
 
-def promtool(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["promtool", *words], capture_output=True, text=True, check=False, timeout=60)
-
-
 @needs_promtool
 def test_promtool_takes_rules_and_queries(tmp_path: Path) -> None:
     """The rules, and each panel's query as a rule of its own."""
@@ -226,41 +221,6 @@ def test_promtool_takes_the_text(ran: tuple[Path, Path]) -> None:
         ["promtool", "check", "metrics"], input=prometheus_text(samples), capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-
-
-IMPOSSIBLE: Final = {"labels": 'ALERTS{alertname="None"}', "value": 1}
-"""promtool is told to expect it, and so prints what it got instead."""
-
-
-def fired(samples: list[Sample], tmp_path: Path, *, shift: float = 0.0) -> set[tuple[str, str]]:
-    """The alerts that Prometheus raises where it scrapes these samples for two hours: name, and connection or station.
-
-    promtool's clock begins at zero, so instants are moved there; `shift` seconds later than now.
-    """
-    now = time.time() + shift
-    series = []
-    for one in samples:
-        labels = {"instance": "vm", **dict(zip(_labels(one.name), one.labels, strict=True))}
-        text = ",".join(f'{name}="{label}"' for name, label in labels.items())
-        number = one.value - now if one.name.endswith("_timestamp_seconds") else one.value
-        series.append({"series": f"{one.name}{{{text}}}", "values": f"{number:.0f}x150"})
-    query = {"expr": 'ALERTS{alertstate="firing"}', "eval_time": "2h", "exp_samples": [IMPOSSIBLE]}
-    test = {"interval": "1m", "input_series": series, "promql_expr_test": [query]}
-    night = {"rule_files": [str(MONITORING / "alerts.yml")], "evaluation_interval": "1m", "tests": [test]}
-    path = tmp_path / "night.yml"
-    path.write_text(json.dumps(night), encoding="utf-8")
-    done = promtool("test", "rules", str(path))
-    said = done.stdout + done.stderr
-    assert "got:" in said, said
-    found = set()
-    for alert in re.findall(r'\{__name__="ALERTS", ([^}]*)\}', said.rpartition("got:")[2]):
-        named = dict(re.findall(r'(\w+)="([^"]*)"', alert))
-        found.add((named["alertname"], named.get("connection") or named.get("station") or ""))
-    return found
-
-
-def _labels(name: str) -> tuple[str, ...]:
-    return next(metric.labels for metric in METRICS if metric.name == name)
 
 
 @needs_promtool
