@@ -34,6 +34,11 @@ class Known:
         found = {form for secret in secrets for form in _forms(secret) if len(form) >= self._shortest}
         self._forms = tuple(sorted(found.union(self._forms)))
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no value is known."""
+        return not self._forms
+
     def stand_in(self, text: str) -> bool:
         """Whether a text holds any of them."""
         return any(form in text for form in self._forms)
