@@ -24,8 +24,12 @@ class Cli:
     config: Path
     data_dir: Path
 
+    def tried(self, *words: str) -> Result:
+        """However it ends."""
+        return call("--config", str(self.config), "--data-dir", str(self.data_dir), *words)
+
     def __call__(self, *words: str, code: int = 0) -> Result:
-        result = call("--config", str(self.config), "--data-dir", str(self.data_dir), *words)
+        result = self.tried(*words)
         assert result.exit_code == code, f"{result.stdout}\n{result.stderr}"
         return result
 

@@ -20,7 +20,7 @@ from barograph.query import completeness
 from barograph.query.recent import recent
 from barograph.store import open_store
 from barograph.store.sqlite import SqliteStore
-from tests.cli.conftest import Cli, call
+from tests.cli.conftest import Cli
 from tests.query.stores import every, reports, save
 from tests.support.busy_year import configuration, fill
 from tests.support.replica_set import ReplicaSet
@@ -194,7 +194,7 @@ def test_a_member_that_is_down(own_cli: Cli, mongod: Mongod, monkeypatch: pytest
 
 def is_well(cli: Cli) -> bool:
     """Whether `status` finds nothing, at this moment."""
-    return call("--config", str(cli.config), "--data-dir", str(cli.data_dir), "status").exit_code == 0
+    return cli.tried("status").exit_code == 0
 
 
 def test_a_store_that_does_not_answer(own_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

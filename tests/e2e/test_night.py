@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,23 +10,14 @@ from typing import Any
 import pytest
 
 from barograph.config import load
-from barograph.ops.metrics import Sample, collect
 from barograph.ops.mongod import Mongod
 from barograph.simulate import simulate
-from barograph.store import open_reader
-from tests.cli.conftest import Cli, call
+from tests.cli.conftest import Cli
 from tests.support.http_server import HttpServer, plain
-from tests.support.prometheus import fired, needs_promtool
+from tests.support.prometheus import fired, measured, needs_promtool
 from tests.support.replica_set import ReplicaSet
 
 HOOK = "/hooks/night"
-
-
-def measured(cli: Cli) -> list[Sample]:
-    """What `barograph metrics` takes."""
-    settings = load(cli.config, data_dir=cli.data_dir)
-    with closing(open_reader(settings.store_url)) as store:
-        return collect(settings, store)
 
 
 def problems(cli: Cli, code: int) -> list[str]:
@@ -37,8 +27,7 @@ def problems(cli: Cli, code: int) -> list[str]:
 
 def verdict(cli: Cli) -> str:
     """What the replica set is said to be, at this moment."""
-    words = ("--config", str(cli.config), "--data-dir", str(cli.data_dir), "replica", "status", "--json")
-    return str(json.loads(call(*words).stdout)["verdict"])
+    return str(json.loads(cli.tried("replica", "status", "--json").stdout)["verdict"])
 
 
 def told(hook: HttpServer) -> list[str]:
@@ -63,11 +52,14 @@ def test_a_bad_night_is_told_and_the_next_good_one_clears_it(
         monkeypatch.setenv("BAROGRAPH_STORE", servers.uri_of("nights"))
         monkeypatch.setenv("BAROGRAPH_ALERT_URL", hook.on(HOOK, plain("ok")))
 
+        def alerts() -> set[tuple[str, str]]:
+            return fired(measured(load(cli.config, data_dir=cli.data_dir)), tmp_path)
+
         cli("run")
         cli("backup", "create")
         cli("backup", "drill")
         assert problems(cli, code=0) == []
-        assert fired(measured(cli), tmp_path) == set()
+        assert alerts() == set()
 
         export = Path(load(cli.config).connections["meteo_ichtegem"].url)
         hidden = export.rename(export.with_suffix(".gone"))
@@ -79,9 +71,8 @@ def test_a_bad_night_is_told_and_the_next_good_one_clears_it(
         night = cli.json("run", code=3)
         assert night["status"] == "incomplete"
         assert [one["connection"] for one in night["connections"] if one["status"] == "failed"] == ["meteo_ichtegem"]
-        assert [one["object"] for one in night["objects"] if one["status"] == "failed"] == [
-            "meteo_sync/madeleine/2026_01_01_1767225600000_0.csv"
-        ]
+        broken = [one["object"] for one in night["objects"] if one["status"] == "failed"]
+        assert broken == [f"meteo_sync/madeleine/{corrupt.name}"]
         found = problems(cli, code=3)
         cli("alert", "barograph-run.service")
         for named in (found, told(hook)):
@@ -93,7 +84,7 @@ def test_a_bad_night_is_told_and_the_next_good_one_clears_it(
         assert "2 of 3 members answer" in screen
         assert "meteo_ichtegem" in screen
         assert corrupt.name in screen
-        assert fired(measured(cli), tmp_path) == {
+        assert alerts() == {
             ("BarographConnectionFailing", "meteo_ichtegem"),
             ("BarographObjectsFailed", ""),
             ("BarographReplicaDegraded", ""),
@@ -106,5 +97,5 @@ def test_a_bad_night_is_told_and_the_next_good_one_clears_it(
         assert cli.json("run")["status"] == "done"
         servers.until(lambda: verdict(cli) == "healthy", "the member is back")
         assert problems(cli, code=0) == []
-        assert fired(measured(cli), tmp_path) == set()
+        assert alerts() == set()
         cli("verify")

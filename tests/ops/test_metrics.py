@@ -22,9 +22,8 @@ from barograph.config import Settings, load
 from barograph.errors import StoreUnavailable, UsageError
 from barograph.ops.metrics import METRICS, Sample, collect, emf_lines, prometheus_text, write_textfile
 from barograph.ops.metrics.expose import AT_ONCE
-from barograph.store import open_store
 from tests.cli.conftest import call
-from tests.support.prometheus import fired, needs_promtool, promtool
+from tests.support.prometheus import fired, measured, needs_promtool, promtool
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 MONITORING: Final = ROOT / "deploy" / "monitoring"
@@ -47,11 +46,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 def samples_of(ran: tuple[Path, Path]) -> tuple[Settings, list[Sample]]:
     settings = load(ran[0], data_dir=ran[1], environ={})
-    store = open_store(settings.store_url)
-    try:
-        return settings, collect(settings, store)
-    finally:
-        store.close()
+    return settings, measured(settings)
 
 
 def value(samples: list[Sample], name: str, *labels: str) -> float:

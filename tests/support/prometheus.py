@@ -7,12 +7,15 @@ import re
 import shutil
 import subprocess
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from barograph.ops.metrics import METRICS, Sample
+from barograph.config import Settings
+from barograph.ops.metrics import METRICS, Sample, collect
+from barograph.store import open_reader
 
 RULES: Final = Path(__file__).resolve().parents[2] / "deploy" / "monitoring" / "alerts.yml"
 
@@ -24,6 +27,12 @@ IMPOSSIBLE: Final = {"labels": 'ALERTS{alertname="None"}', "value": 1}
 
 def promtool(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["promtool", *words], capture_output=True, text=True, check=False, timeout=60)
+
+
+def measured(settings: Settings) -> list[Sample]:
+    """What `barograph metrics` takes."""
+    with closing(open_reader(settings.store_url)) as store:
+        return collect(settings, store)
 
 
 def fired(samples: list[Sample], folder: Path, *, shift: float = 0.0) -> set[tuple[str, str]]:
