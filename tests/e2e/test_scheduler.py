@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -221,6 +222,32 @@ def test_a_run_is_interrupted(machine: Machine) -> None:
     machine.server.on("/export.json", json_text(ANSWER))
     assert machine.call("sync").returncode == 0
     assert machine.states() == ["landed"]
+
+
+def test_whether_it_works(machine: Machine) -> None:
+    """--check: 0 while it is at work, 1 when there is none, 1 when its loop stands still though the process lives."""
+    machine.write("daily")
+    assert machine.call("scheduler", "--check").returncode == 1
+    with machine.scheduler() as running:
+        running.hears("scheduler started")
+        told = machine.call("scheduler", "--check")
+        assert (told.returncode, told.stderr) == (0, "")
+        assert re.fullmatch(rf"at work: process {running.process.pid}, heard \d+ s ago\n", told.stdout)
+        # What SIGSTOP does to it, a deadlock would: the lock is held, and nothing is done.
+        running.process.send_signal(signal.SIGSTOP)
+        os.utime(machine.folder / "barograph-data" / "locks" / "scheduler", (time.time() - 100,) * 2)
+        told = machine.call("scheduler", "--check")
+        assert told.returncode == 1
+        assert re.match(
+            rf"the scheduler \(process {running.process.pid}\) has given no sign of life for 1\d\d s: ", told.stdout
+        )
+        running.process.send_signal(signal.SIGCONT)
+        deadline = time.monotonic() + PATIENCE
+        while machine.call("scheduler", "--check").returncode:
+            assert time.monotonic() < deadline, "it works again, and does not say so"
+    told = machine.call("scheduler", "--check")
+    assert (told.returncode, told.stdout.startswith("no scheduler is at work on ")) == (1, True)
+    assert machine.call("scheduler", "--check", "--once").returncode == 2
 
 
 def test_without_a_configuration(tmp_path: Path) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +16,7 @@ from typing import Final
 import pytest
 
 from barograph.errors import LandingError, SyncStopped
-from barograph.pipeline.locks import connection_lock, scheduler_lock
+from barograph.pipeline.locks import connection_lock, scheduler_holder, scheduler_lock
 
 HOLD: Final = """
 import sys, time
@@ -65,3 +68,33 @@ def test_a_folder_that_cannot_hold_it(tmp_path: Path) -> None:
     with pytest.raises(LandingError, match="the lock cannot be taken") as caught:
         connection_lock(tmp_path, "a").__enter__()
     assert caught.value.where == str(tmp_path / "locks" / "a.lock")
+
+
+def test_whether_a_scheduler_works(tmp_path: Path) -> None:
+    """It is found by its lock, while it holds that; how long it has been silent is the age of its last beat."""
+    assert scheduler_holder(tmp_path) is None
+    with scheduler_lock(tmp_path) as lock:
+        found = scheduler_holder(tmp_path)
+        assert found is not None
+        assert (found.name, found.silent < 30) == ("in this process", True)
+        os.utime(lock.path, (0, 0))
+        assert (stuck := scheduler_holder(tmp_path)) is not None
+        assert stuck.silent > 1e9
+        lock.beat()
+        assert (again := scheduler_holder(tmp_path)) is not None
+        assert again.silent < 30
+    assert scheduler_holder(tmp_path) is None, "what it left says nothing"
+
+
+def test_asking_keeps_nobody_out(tmp_path: Path) -> None:
+    """Two that ask at the same moment see no scheduler in each other, and one that starts meanwhile gets its lock."""
+    with scheduler_lock(tmp_path) as lock:
+        path = lock.path
+    with path.open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_SH)
+        assert scheduler_holder(tmp_path) is None
+        release = threading.Timer(0.2, fcntl.flock, (other, fcntl.LOCK_UN))
+        release.start()
+        with scheduler_lock(tmp_path):
+            pass
+        release.join()

@@ -8,9 +8,11 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, BinaryIO, Final, Self
 from urllib.parse import quote
 
 from barograph.errors import LandingError, SyncStopped
@@ -26,19 +28,19 @@ _LONGEST_NAME: Final = 200
 class Lock:
     """A lock, as a context manager. Raises SyncStopped where somebody has it, who is named by process id."""
 
-    def __init__(self, path: Path, what: str) -> None:
-        """`what` is under way while it is held."""
-        self._path, self._what = path, what
+    def __init__(self, path: Path, what: str, patience: float = 0.0) -> None:
+        """`what` is under way while it is held; it is tried for `patience` seconds."""
+        self.path, self._what, self._patience = path, what, patience
         self._file: BufferedRandom | None = None
 
     def __enter__(self) -> Self:
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            file = os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666), "r+b")
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            file = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666), "r+b")
         except OSError as error:
-            raise self._unusable(error) from error
+            raise self.unusable(error) from error
         try:
-            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._take(file)
             file.truncate(0)
             file.write(f"{os.getpid()}\n".encode())
             file.flush()
@@ -50,7 +52,7 @@ class Lock:
             ) from error
         except OSError as error:
             file.close()
-            raise self._unusable(error) from error
+            raise self.unusable(error) from error
         self._file = file
         return self
 
@@ -60,10 +62,26 @@ class Lock:
         if self._file is not None:
             self._file.close()
 
-    def _unusable(self, error: OSError) -> LandingError:
+    def _take(self, file: BufferedRandom) -> None:
+        deadline = time.monotonic() + self._patience
+        while True:
+            try:
+                return fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(0.05)
+
+    def beat(self) -> None:
+        """Say that its holder still works: the file's time is now. It needs no space, so a full disk is no obstacle."""
+        if self._file is not None:
+            os.utime(self._file.fileno())
+
+    def unusable(self, error: OSError) -> LandingError:
+        """What to raise where its file refuses."""
         return LandingError(
             f"the lock cannot be taken: {error.strerror}",
-            where=str(self._path),
+            where=str(self.path),
             hint="the data folder must be writable, and on a file system that knows locks",
         )
 
@@ -78,10 +96,39 @@ def connection_lock(data_dir: Path, name: str) -> Lock:
 
 def scheduler_lock(data_dir: Path) -> Lock:
     """What a scheduler holds."""
-    return Lock(data_dir / FOLDER / "scheduler", "a scheduler of this data folder")
+    # It may meet one that asks for an instant whether it is taken (`scheduler_holder`).
+    return Lock(data_dir / FOLDER / "scheduler", "a scheduler of this data folder", patience=1.0)
 
 
-def _holder(file: BufferedRandom) -> str:
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who has a lock, and for how many seconds nothing was heard of it (`Lock.beat`)."""
+
+    name: str
+    silent: float
+
+
+def scheduler_holder(data_dir: Path) -> Holder | None:
+    """The scheduler that works on this data folder; None where there is none.
+
+    It takes the lock for an instant to find out. Raises LandingError where the file cannot be read.
+    """
+    lock = scheduler_lock(data_dir)
+    try:
+        with lock.path.open("rb") as file:
+            try:
+                # A shared one: another that asks at the same moment sees no scheduler in us.
+                fcntl.flock(file.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return Holder(_holder(file), max(0.0, time.time() - os.fstat(file.fileno()).st_mtime))
+            return None
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise lock.unusable(error) from error
+
+
+def _holder(file: BinaryIO) -> str:
     """Who has it; between the taking and the writing of the id nothing is known."""
     file.seek(0)
     text = file.read(32).decode("ascii", "replace").strip()

@@ -32,6 +32,10 @@ TICK: Final = 0.25
 """Seconds between two looks at the clock, the configuration and whether to stop."""
 GRACE: Final = 10.0
 """Seconds that runs under way get to end."""
+BEAT: Final = 5.0
+"""Seconds between two signs of life."""
+SILENT: Final = 60.0
+"""Seconds without one, after which a scheduler is taken to be stuck: its loop waits for nothing."""
 RETRY: Final = 60.0
 """Seconds until the history is asked for again, after the store did not answer."""
 
@@ -77,6 +81,8 @@ class Scheduler:
     now: Callable[[], datetime] = utc_now
     complain: Callable[[str], None] | None = None
     """Tells what went wrong; None: as `say`."""
+    beat: Callable[[], None] | None = None
+    """Called every BEAT seconds by the loop that finds what is due."""
     asked_to_stop: bool = False
     """Set by `stop`; a plain flag, because a signal's handler may take no lock."""
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -108,8 +114,12 @@ class Scheduler:
             self._replan()
             if not self._plan:
                 self.say("nothing is scheduled: no enabled connection has a schedule; waiting for the configuration")
+            heard = -BEAT
             while not self.asked_to_stop:
                 time.sleep(TICK)
+                if self.beat is not None and time.monotonic() - heard >= BEAT:
+                    self.beat()
+                    heard = time.monotonic()
                 # A clock that was set, or a machine that slept, is noticed at once.
                 self._timer.wakeup()
                 self._reread()

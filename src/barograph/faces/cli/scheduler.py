@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     examples=[
         ("barograph scheduler", "until it is stopped with Ctrl-C or SIGTERM"),
         ("barograph scheduler --once", "run what is due now and exit; for a timer of yours"),
+        ("barograph scheduler --check", "whether one is at work; for a container's health check"),
     ],
 )
 @click.option("--once", is_flag=True, help="Run what is due now, and exit.")
+@click.option("--check", is_flag=True, help="Tell whether a scheduler of this data folder works, and exit.")
 @pass_app
-def scheduler(app: App, *, once: bool) -> None:
+def scheduler(app: App, *, once: bool, check: bool) -> None:
     """Sync and ingest each connection when it is due.
 
     Works in the foreground, for machines without systemd or cron. Takes the enabled connections whose `schedule` is
@@ -37,8 +39,17 @@ def scheduler(app: App, *, once: bool) -> None:
     Prints a line for each event, or tells the process log where there is one (--log-format). SIGTERM or Ctrl-C ends the
     syncs under way and exits with 0 within seconds; what they have landed is kept, and the next start goes on from
     there. A second signal ends at once.
+
+    --check exits with 0 while a scheduler is at work, with 1 when there is none, or when it has given no sign of life
+    for a minute.
     """
-    from barograph.errors import ConfigError
+    from barograph.errors import ConfigError, UsageError
+
+    if check:
+        if once:
+            raise UsageError("--once and --check cannot go together", hint="one of them, or neither")
+        _check(app)
+        return
     from barograph.pipeline.locks import scheduler_lock
     from barograph.pipeline.scheduler import Scheduler
     from barograph.wiring import opened_job
@@ -56,7 +67,8 @@ def scheduler(app: App, *, once: bool) -> None:
         if code:
             raise click.exceptions.Exit(code)
         return
-    with scheduler_lock(settings.data_dir):
+    with scheduler_lock(settings.data_dir) as lock:
+        worker.beat = lock.beat
         _heed(worker)
         count = len(settings.connections)
         told = f"{count} connection{'s' * (count != 1)}, {settings.concurrency} at once"
@@ -67,6 +79,24 @@ def scheduler(app: App, *, once: bool) -> None:
         # A thread in the middle of something must not be waited for; whatever it writes stands up to a kill.
         sys.stdout.flush()
         os._exit(0)
+
+
+def _check(app: App) -> None:
+    from barograph.pipeline.locks import scheduler_holder
+    from barograph.pipeline.scheduler import SILENT
+
+    holder = scheduler_holder(app.data_folder)
+    if holder is None:
+        told = f"no scheduler is at work on {app.data_folder}; `barograph scheduler` starts one"
+    elif holder.silent > SILENT:
+        told = (
+            f"the scheduler ({holder.name}) has given no sign of life for {holder.silent:.0f} s: end it, start it again"
+        )
+    else:
+        click.echo(f"at work: {holder.name}, heard {holder.silent:.0f} s ago")
+        return
+    click.echo(told)
+    raise click.exceptions.Exit(1)
 
 
 def _heed(worker: Scheduler) -> None:
