@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from barograph.config.credentials import FOLDER
 from barograph.config.secrets import references
 from barograph.ops.doctor.finding import Finding
 
@@ -49,15 +51,22 @@ def variables(settings: Settings) -> Iterator[Finding]:
 
 
 def readers(files: Iterable[tuple[str, Path]]) -> Iterator[Finding]:
-    """A file that holds a secret is readable to its owner, and at most to its group."""
+    """A file that holds a secret is readable to its owner, and at most to its group.
+
+    Credentials that are mounted read-only have the modes that an engine or systemd gives them, in a place of this
+    process's own.
+    """
     for setting, path in files:
         name = f"permissions of {setting}"
         try:
             mode = stat.S_IMODE(path.stat().st_mode)
+            mounted = setting == FOLDER and os.statvfs(path).f_flag & os.ST_RDONLY
         except OSError as error:
             yield Finding(name, "failed", f"{path}: {error.strerror}", f"write the file, or correct {setting}")
             continue
-        if mode & stat.S_IROTH:
+        if mode & stat.S_IROTH and mounted:
+            yield Finding(name, "ok", f"{path} is mounted read-only into this place (mode {mode:03o})")
+        elif mode & stat.S_IROTH:
             yield Finding(name, "warning", f"{path} can be read by everybody (mode {mode:03o})", f"chmod 600 {path}")
         else:
             yield Finding(name, "ok", f"{path} is kept from others (mode {mode:03o})")

@@ -1,0 +1,23 @@
+"""The image, built once for these tests."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.container.image import Image, built
+
+
+@pytest.fixture(scope="session")
+def image() -> Iterator[Image]:
+    """The image of this checkout's tracked files; skips where it cannot be built."""
+    folder = Path(tempfile.mkdtemp(prefix="barograph-image-"))
+    try:
+        with built(folder) as image:
+            yield image
+    finally:
+        shutil.rmtree(folder)
