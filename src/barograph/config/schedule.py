@@ -104,6 +104,9 @@ class Schedule:
         A wall-clock time that the clock jumps over is due when it has jumped. In the hour that the clock repeats, a
         schedule that names its hours is due the first time only; one that does not goes on as before.
         """
+        return _next_after(self, instant)
+
+    def _next_after(self, instant: datetime) -> datetime:
         zone = ZoneInfo(self.timezone)
         local = instant.astimezone(zone)
         wall, fold = local.replace(tzinfo=None), local.fold
@@ -187,6 +190,12 @@ class Schedule:
             if candidate.astimezone(zone).utcoffset() == after:
                 return [candidate]
         return []
+
+
+@lru_cache(maxsize=4096)
+def _next_after(schedule: Schedule, instant: datetime) -> datetime:
+    """Hundreds of connections are asked for at the same instant, most of them `daily`: 0.2 ms each."""
+    return schedule._next_after(instant)  # noqa: SLF001 - its own method, outside of the class for the cache
 
 
 def _instant(wall: datetime, zone: ZoneInfo, fold: int) -> datetime:
