@@ -39,7 +39,7 @@ def call(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_lines_of_many_syncs_are_whole(tmp_path: Path) -> None:
-    """Each line is one JSON object, with the run's id; each event of the store's `logs` is there once, word for word."""
+    """Each line is one JSON object, with the run's id; each event of the store's `logs` stands there once, in full."""
     network(tmp_path)
     done = call(tmp_path, "--log-format", "json", "--log-level", "debug", "run", "--json")
     report: dict[str, Any] = json.loads(done.stdout)

@@ -22,6 +22,7 @@ class ConnectionRow:
 
     connection: Connection
     destination: str
+    """The folder of the landing zone; of several streams as `zone/{one,other}`."""
     schedule: Schedule | None
     next_due: datetime | None
     history: History
@@ -71,6 +72,7 @@ class ConnectionRow:
             "url": mask(connection.url),
             "destination": self.destination,
             "stream": connection.stream,
+            "streams": list(connection.folders),
             "format": connection.format,
             "compression": connection.compression,
             "frequency": connection.schedule,
@@ -95,6 +97,7 @@ def rows_of(settings: Settings, found: Mapping[str, History], now: datetime) -> 
     for connection in settings.connections.values():
         schedule = settings.schedule(connection)
         due = schedule.next_after(now) if schedule is not None and connection.enabled else None
-        folder = f"{root}/{connection.folders[0] if len(connection.folders) == 1 else connection.stream}"
-        rows.append(ConnectionRow(connection, folder, schedule, due, found.get(connection.name, NOTHING)))
+        folders = connection.folders
+        place = folders[0] if len(folders) == 1 else f"{{{','.join(folders)}}}"
+        rows.append(ConnectionRow(connection, f"{root}/{place}", schedule, due, found.get(connection.name, NOTHING)))
     return rows

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from barograph.config import Settings, child_environment, load
 from barograph.errors import ConfigError
+from barograph.query.overview import rows_of
 
 STATION = '[stations.ST1]\ntimezone = "Europe/Paris"\n'
 
@@ -71,3 +74,12 @@ def test_a_foreign_program_sees_no_secret_of_ours() -> None:
     assert set(child_environment(installing=True, environ=environ)) == {
         "PATH", "HOME", "https_proxy", "LC_ALL", "PIP_INDEX_URL"
     }  # fmt: skip
+
+
+def test_where_several_streams_are_landed(tmp_path: Path) -> None:
+    """An operator sees each folder that a connector writes to, prefix and all."""
+    lines = ('connector = "source-faker"', 'streams = ["users", "purchases"]', 'stream_prefix = "faker_"')
+    settings = replace(read(tmp_path, *lines), landing_url="s3://zone", landing_prefix="meteo_sync")
+    (row,) = rows_of(settings, {}, datetime(2026, 11, 25, tzinfo=UTC))
+    assert row.destination == "s3://zone/meteo_sync/{faker_users,faker_purchases}"
+    assert row.as_dict()["streams"] == ["faker_users", "faker_purchases"]
