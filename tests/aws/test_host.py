@@ -1,4 +1,4 @@
-"""The units of the EC2 instance: barograph's own with their drop-ins, held against systemd where this machine has it."""
+"""The units of the EC2 instance: barograph's own with their drop-ins, held against systemd where it is installed."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ VALUES: Final = values_of(
     registry="registry.example",
     log_group="/barograph/job",
     drill="backup drill --scratch sqlite:////tmp/drill.db",
-    user_secret="arn:user",  # noqa: S106 - an ARN
-    drill_secret="arn:drill",  # noqa: S106 - an ARN
-    config_secret="arn:config",  # noqa: S106 - an ARN
-    variables_secret="arn:variables",  # noqa: S106 - an ARN
+    user_secret="arn:user",
+    drill_secret="arn:drill",
+    config_secret="arn:config",
+    variables_secret="arn:variables",
 )
 JOBS: Final = ("barograph-run.service", "barograph-drill.service", "barograph-alert@.service")
 EXPOSURE: Final = 2.0
@@ -39,7 +39,9 @@ needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reas
 @pytest.fixture
 def units(tmp_path: Path) -> Path:
     """The folder of units as the first start leaves it, asked of the program with that script's own words."""
-    words = re.search(r"\$image (install-service .*?) \|", (HOST / "first-start").read_text(encoding="utf-8"), re.DOTALL)
+    words = re.search(
+        r"\$image (install-service .*?) \|", (HOST / "first-start").read_text(encoding="utf-8"), re.DOTALL
+    )
     assert words is not None
     asked = shlex.split(re.sub(r"\$(\w+)", lambda match: VALUES[match[1]], words[1].replace("\\\n", "")))
     made = call(*asked)
@@ -106,7 +108,7 @@ def test_what_differs_is_the_program_and_its_secrets(units: Path) -> None:
 
 
 def test_every_secret_that_a_unit_reads_is_laid_out(units: Path, tmp_path: Path) -> None:
-    """The script, run: six files for root alone. The units' credentials are among them, in the drill those of its user."""
+    """The script, run: six files for root alone, the units' credentials; the drill reads those of its own user."""
     text = filled("job-secrets", VALUES)
     (tmp_path / "script").write_text(text, encoding="utf-8")
     programs, laid = tmp_path / "bin", tmp_path / "run"
