@@ -87,6 +87,8 @@ def make_host(stack: Stack, settings: Settings, shared: Shared, topic: sns.Topic
         threshold=1,
         evaluation_periods=3,
         comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+        # An instance that was stopped has no checks to fail.
+        treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
     )
     alarm.add_alarm_action(actions.SnsAction(topic))
     alarm.add_ok_action(actions.SnsAction(topic))

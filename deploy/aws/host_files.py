@@ -10,15 +10,13 @@ import re
 from pathlib import Path
 from typing import Final
 
-from deploy.aws.settings import Settings
+from deploy.aws.settings import IMAGE_USER, Settings
 
 HOST: Final = Path(__file__).parent / "host"
 SCRIPT: Final = Path(__file__).parent / "scripts" / "nightly.py"
 ROOT: Final = "/srv/barograph"
 LOG: Final = "/var/log/barograph/job.log"
 UNITS: Final = "/etc/systemd/system"
-UID: Final = "10001"
-"""The image's user has this number, and the instance's gets the same."""
 PLACES: Final[dict[str, tuple[str, str]]] = {
     "barograph-.service.d/50-image.conf": (f"{UNITS}/barograph-.service.d/50-image.conf", "0644"),
     "barograph-run.service.d/60-job.conf": (f"{UNITS}/barograph-run.service.d/60-job.conf", "0644"),
@@ -32,9 +30,14 @@ PLACES: Final[dict[str, tuple[str, str]]] = {
 _NAME: Final = re.compile(r"\$([a-z_]+)")
 
 
-def timers(settings: Settings) -> str:
-    """The timers that the instance enables. The backup is part of the nightly job, so its own stays off."""
-    return "barograph-run.timer barograph-drill.timer" if settings.drill else "barograph-run.timer"
+def enable(settings: Settings) -> str:
+    """The command that wakes the timers; the job's database user can only be made once the master's secret is known.
+
+    The backup is part of the nightly job, so its own timer stays off.
+    """
+    if not settings.master_secret_arn:
+        return "# The timers sleep until master_secret_arn is given."
+    return "systemctl enable --now barograph-run.timer" + (" barograph-drill.timer" if settings.drill else "")
 
 
 def filled(name: str, values: dict[str, str]) -> str:
@@ -48,10 +51,10 @@ def values_of(settings: Settings, **given: str) -> dict[str, str]:
         "root": ROOT,
         "log": LOG,
         "log_folder": str(Path(LOG).parent),
-        "uid": UID,
+        "uid": IMAGE_USER,
         "region": settings.region,
         "run_at": settings.run_at,
         "timezone": settings.timezone,
-        "timers": timers(settings),
+        "enable": enable(settings),
         **given,
     }

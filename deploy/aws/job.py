@@ -33,7 +33,7 @@ from deploy.aws.rights import (
 )
 from deploy.aws.schedules import make_schedules
 from deploy.aws.secrets import Secrets
-from deploy.aws.settings import Settings
+from deploy.aws.settings import IMAGE_USER, Settings
 
 SCRIPTS: Final = Path(__file__).parent / "scripts"
 WRITABLE: Final = {"tmp": "/tmp", "data": "/var/lib/barograph"}  # noqa: S108 - inside of the container
@@ -210,6 +210,7 @@ def _task(stack: Stack, settings: Settings, shared: Shared, spec: _Spec) -> ecs.
         name="barograph",
         image=image_uri(stack, settings),
         essential=True,
+        user=IMAGE_USER,
         entry_point=["python3", "-c", (SCRIPTS / spec.script).read_text(encoding="utf-8")],
         environment=[
             prop.KeyValuePairProperty(name=key, value=value)

@@ -15,6 +15,8 @@ from zoneinfo import available_timezones
 PREFIX: Final = "barograph:"
 """What stands before a setting's name in the context: the CDK keeps keys of its own there."""
 
+IMAGE_USER: Final = "10001"
+"""The number of the user that runs the image; nobody has it on the EC2 instance but its `barograph`."""
 GIB: Final = 1024**3
 MINUTES_OF_A_WEEK: Final = 7 * 24 * 60
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

@@ -157,6 +157,15 @@ def test_the_first_start_is_sound(closed: Stack) -> None:
         assert f"install -D -m {mode} /dev/stdin {place} <<'END_OF_FILE'\n" in text
     assert re.findall(r"\$[a-z_]+", re.sub(r"(?s)nightly\.py <<'END_OF_FILE'.*?\nEND_OF_FILE\n", "", text)) == []
     assert "systemctl enable --now barograph-run.timer barograph-drill.timer\n" in text
+    assert "useradd --uid 10001 " in text
+    before = Settings.from_context(context({**VARIANTS["closed"], "master_secret_arn": ""}))
+    assert "systemctl" not in values_of(before)["enable"], "there is no database user yet"
+
+
+def test_an_instance_that_is_gone_is_told(closed: Stack) -> None:
+    """Checks that fail, or that nobody makes any more."""
+    (alarm,) = [item for item in closed.all("CloudWatch::Alarm").values() if item["AlarmName"] == "barograph-host"]
+    assert (alarm["MetricName"], alarm["TreatMissingData"]) == ("StatusCheckFailed", "breaching")
 
 
 def test_the_host_reads_its_secrets_and_no_others(closed: Stack) -> None:

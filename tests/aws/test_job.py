@@ -33,8 +33,9 @@ def test_the_task_runs_the_script_of_this_folder(stack: Stack) -> None:
 
 
 def test_tasks_write_nowhere_but_in_two_folders(stack: Stack) -> None:
-    """Read-only root, no capabilities, no privileges, a size from the settings."""
+    """Read-only root, no capabilities, no root user, a size from the settings."""
     for item in containers(stack).values():
+        assert item["User"] == "10001"
         assert item["ReadonlyRootFilesystem"] is True
         assert item["LinuxParameters"]["Capabilities"] == {"Drop": ["ALL"]}
         assert not item.get("Privileged", False)

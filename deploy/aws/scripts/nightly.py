@@ -91,23 +91,23 @@ class Commands:
         self.env = env
         self.seconds = float(hours) * 3600 if hours else None
         self.child: subprocess.Popen[str] | None = None
-        self.stopped = False
+        self.stopped = threading.Event()
 
     def stop(self, *_: object) -> None:
         """End the command at work, and begin no other."""
-        self.stopped = True
+        self.stopped.set()
         if self.child is not None:
             self.child.terminate()
 
     def run(self, *words: str, document: bool = False) -> int:
         """Run a command; its exit code. A `document` is what it says as JSON: one line of the log."""
-        if self.stopped:
+        if self.stopped.is_set():
             return STOPPED
         pipe = subprocess.PIPE if document else None
         command = [*program(self.env), *words, *(["--json"] if document else [])]
         child = subprocess.Popen(command, env=self.env, stdout=pipe, text=True)  # noqa: S603 - the image's own program
         self.child = child
-        if self.stopped:
+        if self.stopped.is_set():
             child.terminate()
         late = threading.Event()
         watch = None if self.seconds is None else threading.Timer(self.seconds, end, (child, late))
