@@ -7,15 +7,20 @@ import re
 import shlex
 import shutil
 import subprocess
+import time
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from deploy.aws.host_files import HOST, PLACES, UNITS, filled, values_of
+from deploy.aws.host_files import HOST, PLACES, SCRIPT, UNITS, filled, values_of
+from deploy.aws.metrics import BACKUP_AGE, DRILL_AGE, RUN_AGE, STATION_AGE
 from deploy.aws.settings import Settings
 from tests.aws.stacks import VARIANTS, Stack, as_list, context
 from tests.cli.conftest import call
+from tests.support import booted, emf
+from tests.support.s3_server import S3Server
+from tests.support.secure_server import SecureServer
 
 SAID: Final = Settings.from_context(context({**VARIANTS["closed"], "run_at": "01:30"}))
 VALUES: Final = values_of(
@@ -144,6 +149,77 @@ def test_every_secret_that_a_unit_reads_is_laid_out(units: Path, tmp_path: Path)
     }
     assert set().union(*asked.values()) == {path.name for path in laid.iterdir()}
     assert asked["barograph-drill.service.d"] == {"DRILL_USERNAME", "DRILL_PASSWORD"}
+
+
+START: Final = """
+useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin barograph
+systemctl daemon-reload
+for unit in run drill; do
+    systemctl start barograph-$unit.service
+    echo "$unit: $?"
+done
+systemctl start barograph-alert@barograph-run.service.service
+echo "alert: $?"
+cp /var/log/barograph/job.log /out/job.log
+ls /run/job-secrets /var/lib/barograph
+"""
+
+
+@pytest.mark.timeout(240)
+def test_units_and_drop_ins_work(units: Path, tmp_path: Path, secure_server: SecureServer, s3_server: S3Server) -> None:
+    """Under a real systemd, with the image's root: a night and a drill on S3 and a MongoDB over TLS, lines, metrics."""
+    if (reason := booted.why_not()) is not None:
+        pytest.skip(reason)
+    place = tmp_path / "boot"
+    feeds = place / "image-files" / "srv" / "feeds"
+    assert call("simulate", str(feeds), "--days", "2").exit_code == 0
+    config = (feeds / "barograph.toml").read_text(encoding="utf-8").replace('url = "', 'url = "/srv/feeds/')
+    secure_server.add_user("meteo_job", ("readWrite", "awshost"))
+    for bucket in ("aws-host-landing", "aws-host-backups"):
+        s3_server.create_bucket(bucket)
+    store = secure_server.uri("meteo_job", "awshost", retryWrites="false", tlsCAFile=SAID.ca_file)
+    environment = {
+        **s3_server.environment,
+        "BAROGRAPH_BACKUPS": "s3://aws-host-backups/nightly",
+        "BAROGRAPH_DATA_DIR": "/var/lib/barograph",
+        "BAROGRAPH_LANDING": "s3://aws-host-landing",
+        "BAROGRAPH_LOG_FORMAT": "json",
+    }
+    answers = {
+        "arn:user": json.dumps({"username": "job", "password": "p"}),
+        "arn:drill": json.dumps({"username": "drill", "password": "p"}),
+        "arn:config": config,
+        "arn:variables": json.dumps({"BAROGRAPH_STORE": store}),
+    }
+    host = {
+        f"{UNITS}/{path.relative_to(units)}": (path.read_text(encoding="utf-8"), 0o644)
+        for path in units.rglob("*")
+        if path.is_file() and "boot" not in path.relative_to(units).parts
+    }
+    host["/usr/local/sbin/job-secrets"] = (filled("job-secrets", VALUES), 0o755)
+    # The command line of AWS, which this machine has not.
+    host["/usr/local/bin/aws"] = ('#!/bin/bash\ncat "/srv/answers/$6"\n', 0o755)
+    host |= {f"/srv/answers/{arn}": (text, 0o600) for arn, text in answers.items()}
+    host["/etc/barograph/environment"] = ("".join(f"{key}={value}\n" for key, value in environment.items()), 0o644)
+    host["/var/log/barograph/.keep"] = ("", 0o644)
+    image = {
+        "/opt/job/nightly.py": (SCRIPT.read_text(encoding="utf-8"), 0o644),
+        SAID.ca_file: (secure_server.authority.ca_file.read_text(encoding="utf-8"), 0o644),
+    }
+    try:
+        said = booted.boot(place, START, host, image)
+    finally:
+        with secure_server.admin() as client:
+            client["awshost"].command("dropDatabase")
+            client["admin"].command("dropUser", "meteo_job")
+    log = (place / "out" / "job.log").read_text(encoding="utf-8")
+    assert re.findall(r"^(?:run|drill|alert): \d+$", said, re.MULTILINE) == ["run: 0", "drill: 0", "alert: 0"], log
+    found = {(one.name, one.dimensions): one.value for one in emf.read(log.splitlines(), time.time() * 1000)}
+    for watched in (RUN_AGE, BACKUP_AGE, DRILL_AGE):
+        assert 0 <= found[watched.name, watched.dimensions] < 1
+    assert found[STATION_AGE.name, ()] > 1000, "the simulated feeds are of 2024"
+    assert "barograph-run.service failed" in log
+    assert "DB_PASSWORD" in said
 
 
 def test_the_first_start_is_sound(closed: Stack) -> None:

@@ -88,6 +88,24 @@ def test_the_replica_set(replica_set: Any, ran: tuple[Path, Path]) -> None:
     assert len([one for one in samples if one.name == "barograph_replica_lag_seconds"]) >= 2
 
 
+def test_a_backup_that_cannot_be_used_is_none(ran: tuple[Path, Path], tmp_path: Path) -> None:
+    """Without a manifest, or with a damaged one, a newer backup does not hide that the last good one is old."""
+    settings, samples = samples_of(ran)
+    name = "barograph_backup_last_success_timestamp_seconds"
+    (good,) = (ran[1] / "backups").iterdir()
+    place = tmp_path / "backups"
+    shutil.copytree(good, place / good.name)
+    shutil.copytree(good, place / "20991231T000000000Z")
+    (place / "20991231T000000000Z" / "manifest.json").write_text("{", encoding="utf-8")
+    shutil.copytree(good, place / "20991231T000001000Z")
+    (place / "20991231T000001000Z" / "manifest.json").unlink()
+    found = collect(replace(settings, backup_url=str(place)), None)
+    assert value(found, name) == value(samples, name)
+    assert value(found, "barograph_backup_bytes") == value(samples, "barograph_backup_bytes")
+    shutil.rmtree(place / good.name)
+    assert not [one for one in collect(replace(settings, backup_url=str(place)), None) if one.name == name]
+
+
 def test_prometheus_reads_it(ran: tuple[Path, Path]) -> None:
     """The text parses back into the same values, each metric with its help."""
     _, samples = samples_of(ran)

@@ -75,7 +75,7 @@ def _who(machine: Machine) -> tuple[Setting, ...]:
         Setting(
             "Environment",
             "POLARS_SKIP_CPU_CHECK=1",
-            "polars looks at the processor with code that it makes while it runs, which MemoryDenyWriteExecute forbids.",
+            "polars looks at the processor with code that it makes while it runs; MemoryDenyWriteExecute forbids that.",
         ),
     )
 
