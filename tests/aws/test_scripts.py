@@ -10,17 +10,19 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote
 
 import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from pymongo import MongoClient
 from pymongo.uri_parser import parse_uri
 
 from barograph.faces.cli.main import root
 from deploy.aws.metrics import DRILL_AGE, WATCHED
+from deploy.aws.scripts import make_user as make_user_script
 from deploy.aws.scripts.make_user import make_user
 from deploy.aws.scripts.nightly import STOPPED, TOO_LONG, child_environment, store_uri
 from tests.support import emf
@@ -206,6 +208,30 @@ def test_a_night_and_a_drill_with_the_users_of_the_stack(
             client["awsmeteo"].command("dropDatabase")
             for name in ("meteo_job", "meteo_drill"):
                 client["admin"].command("dropUser", name)
+
+
+def test_the_task_user_makes_both(secure_server: SecureServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From what ECS shows it: the job's user and the drill's, each with its role on the one database.
+
+    The set of the tests has another name than DocumentDB's, so the connection is theirs; what was asked for is seen.
+    """
+    asked: dict[str, Any] = {}
+
+    def connect(*place: object, **options: object) -> MongoClient[dict[str, Any]]:
+        asked.update(options, place=place)
+        return secure_server.admin()
+
+    monkeypatch.setattr(make_user_script, "MongoClient", connect)
+    users = {"DB_USERNAME": "one", "DB_PASSWORD": "first", "DRILL_USERNAME": "two", "DRILL_PASSWORD": "second"}
+    master = {"MASTER_USERNAME": "master", "MASTER_PASSWORD": "m"}
+    assert make_user_script.main({**PLACE, **users, **master}) == 0
+    assert asked["place"] == ("cluster.example", 27017)
+    assert (asked["username"], asked["tls"], asked["tlsCAFile"]) == ("master", True, "/etc/ca.pem")
+    with secure_server.admin() as client:
+        for name, role in (("one", "readWrite"), ("two", "read")):
+            (user,) = client["admin"].command("usersInfo", name)["users"]
+            assert [(each["role"], each["db"]) for each in user["roles"]] == [(role, "meteo")]
+            client["admin"].command("dropUser", name)
 
 
 def test_a_drill_that_fails_fails(feeds: Path, tmp_path: Path) -> None:
