@@ -81,14 +81,17 @@ def nights(good: Sequence[bool]) -> list[float | None]:
 
 
 def raised(spec: AlarmSpec, told: Sequence[float | None]) -> list[bool]:
-    """The alarm after each hour as CloudWatch evaluates it: every one of the last so many periods is breaching."""
+    """The alarm after each hour: every one of the last so many periods is breaching.
+
+    CloudWatch may take a value of some periods further back in place of a missing one, which raises an alarm later.
+    """
     compare = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}[spec.beyond]
     bad = [spec.silence == "breaching" if value is None else compare(value, spec.threshold) for value in told]
     return [all(bad[max(0, hour - spec.periods + 1) : hour + 1]) for hour in range(len(bad))]
 
 
 def test_a_night_that_fails_is_told_before_the_morning(small: Stack) -> None:
-    """Good nights are quiet, with no gap at midnight; a failed one, or one that did not happen, is raised at two."""
+    """Good nights are quiet, with no gap at midnight; a failed one, or one that did not happen, is raised from two on."""
     spec = next(spec for spec in alarms(small.settings) if spec.name == "no-success")
     assert raised(spec, nights([True] * 7)) == [False] * 7 * 24
     failed = raised(spec, nights([True, False, True, True]))
