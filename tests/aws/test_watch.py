@@ -91,7 +91,7 @@ def raised(spec: AlarmSpec, told: Sequence[float | None]) -> list[bool]:
 
 
 def test_a_night_that_fails_is_told_before_the_morning(small: Stack) -> None:
-    """Good nights are quiet, with no gap at midnight; a failed one, or one that did not happen, is raised from two on."""
+    """Good nights are quiet, without a gap at midnight; one that failed, or did not happen, is raised from two on."""
     spec = next(spec for spec in alarms(small.settings) if spec.name == "no-success")
     assert raised(spec, nights([True] * 7)) == [False] * 7 * 24
     failed = raised(spec, nights([True, False, True, True]))
