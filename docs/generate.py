@@ -24,7 +24,7 @@ from barograph.config import ENVIRONMENT, SOURCE_KINDS, TABLES, SourceKind
 from barograph.decode.feeds import FEEDS, Feed
 from barograph.faces.cli.command import CommandGroup
 from barograph.faces.cli.main import SECTIONS, root
-from barograph.ops.metrics import METRICS
+from barograph.ops.metrics import CLOUDWATCH, METRICS
 from barograph.variables import BY_NAME, VARIABLES
 
 DOCS: Final = Path(__file__).resolve().parent
@@ -91,6 +91,23 @@ def metrics() -> str:
     return table(("metric", "unit", "labels", "meaning"), rows)
 
 
+def cloudwatch() -> str:
+    """The metrics that CloudWatch has under names of its own, and what is written without a dimension."""
+    there = {metric.name for metric in METRICS}
+    rows = [
+        (
+            code(metric.name),
+            metric.unit,
+            ", ".join(map(code, metric.labels)) or "–",
+            OVER_ALL[metric.whole],
+            metric.help,
+        )
+        for metric in CLOUDWATCH
+        if metric.name not in there or metric.whole is not None
+    ]
+    return table(("metric", "unit", "dimension", "without it", "meaning"), rows)
+
+
 def environment() -> str:
     """Every BAROGRAPH_* variable."""
     return table(("variable", "meaning"), [(code(name), meaning) for name, meaning in ENVIRONMENT.items()])
@@ -133,6 +150,7 @@ def error_tree() -> str:
     return f"```text\n{dedent(text).strip()}\n```\n"
 
 
+OVER_ALL: Final = {None: "–", "max": "greatest", "min": "least", "sum": "sum"}
 TABLE_OF: Final[dict[str, Callable[[], str]]] = {
     "settings": settings,
     "environment": environment,
@@ -141,6 +159,7 @@ TABLE_OF: Final[dict[str, Callable[[], str]]] = {
     "errors": error_tree,
     "source-kinds": kinds,
     "metrics": metrics,
+    "cloudwatch": cloudwatch,
     **{f"settings-{name}": partial(kind_settings, kind) for name, kind in SOURCE_KINDS.items()},
     **{f"columns-{name}": partial(feed_columns, feed) for name, feed in FEEDS.items()},
 }

@@ -12,7 +12,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 
-from deploy.aws.alarm_table import DOCDB, AlarmSpec, alarms
+from deploy.aws.alarm_table import AlarmSpec, alarms
 from deploy.aws.database import Database
 from deploy.aws.keys import PUBLISHERS, for_account
 from deploy.aws.settings import Settings
@@ -26,6 +26,7 @@ COMPARISON = {
 SILENCE = {
     "breaching": cloudwatch.TreatMissingData.BREACHING,
     "notBreaching": cloudwatch.TreatMissingData.NOT_BREACHING,
+    "ignore": cloudwatch.TreatMissingData.IGNORE,
 }
 # https://docs.aws.amazon.com/documentdb/latest/developerguide/event-subscriptions.html: those of a cluster that matter.
 CLUSTER_EVENTS = ("failover", "maintenance", "notification")
@@ -50,12 +51,12 @@ def make_topic(stack: Stack, settings: Settings, key: kms.Key) -> sns.Topic:
     return topic
 
 
-def make_alarms(stack: Stack, settings: Settings, topic: sns.Topic, database: Database) -> list[cloudwatch.Alarm]:
+def make_alarms(stack: Stack, settings: Settings, topic: sns.Topic) -> list[cloudwatch.Alarm]:
     """Every alarm of the table. Each calls when it begins and when it ends."""
-    return [_alarm(stack, settings, topic, database, spec) for spec in alarms(settings)]
+    return [_alarm(stack, settings, topic, spec) for spec in alarms(settings)]
 
 
-def _alarm(stack: Stack, settings: Settings, topic: sns.Topic, database: Database, spec: AlarmSpec) -> cloudwatch.Alarm:
+def _alarm(stack: Stack, settings: Settings, topic: sns.Topic, spec: AlarmSpec) -> cloudwatch.Alarm:
     alarm = cloudwatch.Alarm(
         stack,
         f"Alarm{spec.name.title().replace('-', '')}",
@@ -64,7 +65,7 @@ def _alarm(stack: Stack, settings: Settings, topic: sns.Topic, database: Databas
         metric=cloudwatch.Metric(
             namespace=spec.namespace,
             metric_name=spec.metric,
-            dimensions_map={"DBClusterIdentifier": database.identifier} if spec.namespace == DOCDB else None,
+            dimensions_map=dict(spec.dimensions),
             statistic=spec.statistic,
             period=Duration.seconds(spec.period_seconds),
         ),

@@ -7,20 +7,10 @@ from collections.abc import Sequence
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 
+from deploy.aws import metrics
 from deploy.aws.alarm_table import DOCDB
 from deploy.aws.database import Database
-from deploy.aws.metrics import (
-    ACCESS_TIME,
-    FAILED_CONNECTIONS,
-    FAILED_OBJECTS,
-    FRESHNESS,
-    NAMESPACE,
-    REJECTIONS,
-    REPORTS_CHANGED,
-    REPORTS_NEW,
-    RUN_SECONDS,
-    Metric,
-)
+from deploy.aws.metrics import NAMESPACE, Watched
 from deploy.aws.settings import Settings
 
 OF_CLUSTER = {
@@ -35,12 +25,15 @@ OF_INSTANCES = {
     "Free local storage": "FreeLocalStorage",
     "Connections": "DatabaseConnections",
 }
-OF_JOB: dict[str, tuple[Metric, ...]] = {
-    "Reports per run": (REPORTS_NEW, REPORTS_CHANGED),
-    "Rejected rows": (REJECTIONS,),
-    "Failed objects and connections": (FAILED_OBJECTS, FAILED_CONNECTIONS),
-    "Duration of the run": (RUN_SECONDS,),
-    "Access time": (ACCESS_TIME,),
+OF_JOB: dict[str, tuple[Watched, ...]] = {
+    "Hours since the last good run, backup and drill": (metrics.RUN_AGE, metrics.BACKUP_AGE, metrics.DRILL_AGE),
+    "Stations, and those that are silent": (metrics.STATIONS, metrics.SILENT),
+    "Reports per run": (metrics.NEW, metrics.CHANGED),
+    "Rejected rows": (metrics.REJECTED,),
+    "Failed objects and connections": (metrics.FAILED_OBJECTS, metrics.FAILING_CONNECTIONS),
+    "Duration of the run, and its longest wait (s)": (metrics.RUN_SECONDS, metrics.STORE_WAIT),
+    "Access time (s)": (metrics.ACCESS_TIME,),
+    "Reports of the record": (metrics.REPORTS,),
 }
 NIGHT = Duration.days(1)
 FIVE_MINUTES = Duration.minutes(5)
@@ -50,7 +43,7 @@ def make_dashboard(
     stack: Stack, settings: Settings, database: Database, alarms: Sequence[cloudwatch.Alarm]
 ) -> cloudwatch.Dashboard:
     """Alarms on top, then the job, then the cluster."""
-    job = [_freshness(settings), *(_job_graph(title, metrics) for title, metrics in OF_JOB.items())]
+    job = [_freshness(settings), *(_job_graph(title, watched) for title, watched in OF_JOB.items())]
     cluster = [
         cloudwatch.GraphWidget(
             title=title,
@@ -91,24 +84,29 @@ def _docdb(name: str, dimension: str, value: str, label: str) -> cloudwatch.Metr
     )
 
 
-def _job_graph(title: str, metrics: Sequence[Metric]) -> cloudwatch.GraphWidget:
+def _job_graph(title: str, watched: Sequence[Watched]) -> cloudwatch.GraphWidget:
     left = [
         cloudwatch.Metric(
-            namespace=NAMESPACE, metric_name=item.name, statistic=item.statistic, period=NIGHT, label=item.name
+            namespace=NAMESPACE,
+            metric_name=item.name,
+            dimensions_map=dict(item.dimensions),
+            statistic="Maximum",
+            period=NIGHT,
+            label=item.label,
         )
-        for item in metrics
+        for item in watched
     ]
     return cloudwatch.GraphWidget(title=title, width=8, left=left)
 
 
 def _freshness(settings: Settings) -> cloudwatch.GraphWidget:
-    """A line per station, without naming the stations: whichever the job has told of."""
+    """A line per station, without naming the stations: whichever have series (`[metrics] emf_series`)."""
     search = (
-        f"SEARCH('{{{NAMESPACE},{FRESHNESS.dimension}}} MetricName=\"{FRESHNESS.name}\"', "
-        f"'{FRESHNESS.statistic}', {NIGHT.to_seconds():.0f})"
+        f"SEARCH('{{{NAMESPACE},station}} MetricName=\"{metrics.STATION_AGE.name}\"', "
+        f"'Maximum', {NIGHT.to_seconds():.0f})"
     )
     return cloudwatch.GraphWidget(
-        title="Freshness per station (s)",
+        title="Freshness per station (h)",
         width=8,
         left=[cloudwatch.MathExpression(expression=search, label="", period=NIGHT, search_region=settings.region)],
     )

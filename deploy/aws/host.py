@@ -1,9 +1,7 @@
-"""The other way to run the job: an EC2 instance with systemd units, in a private subnet, reached by Session Manager."""
+"""The other way to run the job: an EC2 instance with barograph's systemd units, reached by Session Manager alone."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from string import Template
 from typing import Final
 
 from aws_cdk import Duration, Stack
@@ -14,39 +12,13 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns as sns
 
 from deploy.aws.exceptions import checkov, nag
-from deploy.aws.job import WRITABLE, Shared, image_uri, nightly_rights, plain_environment
+from deploy.aws.host_files import PLACES, SCRIPT, filled, values_of
+from deploy.aws.job import DRILL_COMMAND, Shared, image_uri, nightly_rights, plain_environment
 from deploy.aws.rights import allow, justify, make_role, pull_image, read_secrets, use_key, write_logs
 from deploy.aws.settings import Settings
 
-FILES: Final = Path(__file__).parent / "host"
-SCRIPT: Final = Path(__file__).parent / "scripts" / "nightly.py"
-UNITS: Final = ("barograph-nightly.service", "barograph-nightly.timer")
-USER: Final = "10001"
-"""Under which the container runs: no user of the instance has it."""
-
-
-def unit(name: str, settings: Settings, image: str, log_group: str) -> str:
-    """A unit's text, with what the settings say put in."""
-    return Template((FILES / name).read_text(encoding="utf-8")).substitute(
-        image=image,
-        region=settings.region,
-        log_group=log_group,
-        run_at=settings.run_at,
-        timezone=settings.timezone,
-        user=USER,
-        data=WRITABLE["data"],
-    )
-
-
-def secrets_script(settings: Settings, shared: Shared) -> str:
-    """The script that lays the secrets out for the container."""
-    return Template((FILES / "barograph-secrets").read_text(encoding="utf-8")).substitute(
-        region=settings.region,
-        user_secret=shared.secrets.user.ref,
-        config_secret=shared.secrets.config.ref,
-        variables_secret=shared.secrets.variables.ref,
-        user=USER,
-    )
+IMAGE_GIB: Final = 20
+"""Room for the system and the image; the drill's comes on top."""
 
 
 def make_host(stack: Stack, settings: Settings, shared: Shared, topic: sns.Topic) -> ec2.Instance:
@@ -60,7 +32,7 @@ def make_host(stack: Stack, settings: Settings, shared: Shared, topic: sns.Topic
             *nightly_rights(settings, shared),
             *pull_image(stack, settings),
             write_logs(shared.log_group),
-            read_secrets(shared.secrets.arns),
+            read_secrets([shared.secrets.user.ref, shared.secrets.drill_user.ref, *shared.secrets.texts]),
             use_key(shared.key, f"secretsmanager.{settings.region}.amazonaws.com", "kms:Decrypt"),
         ],
     )
@@ -87,7 +59,10 @@ def make_host(stack: Stack, settings: Settings, shared: Shared, topic: sns.Topic
             ec2.BlockDevice(
                 device_name="/dev/xvda",
                 volume=ec2.BlockDeviceVolume.ebs(
-                    20, encrypted=True, kms_key=shared.key, volume_type=ec2.EbsDeviceVolumeType.GP3
+                    IMAGE_GIB + settings.drill_storage_gib,
+                    encrypted=True,
+                    kms_key=shared.key,
+                    volume_type=ec2.EbsDeviceVolumeType.GP3,
                 ),
             )
         ],
@@ -112,6 +87,8 @@ def make_host(stack: Stack, settings: Settings, shared: Shared, topic: sns.Topic
         threshold=1,
         evaluation_periods=3,
         comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+        # An instance that was stopped has no checks to fail.
+        treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
     )
     alarm.add_alarm_action(actions.SnsAction(topic))
     alarm.add_ok_action(actions.SnsAction(topic))
@@ -138,32 +115,28 @@ def _sessions(stack: Stack, role: iam.Role) -> None:
 
 
 def _user_data(stack: Stack, settings: Settings, shared: Shared) -> ec2.UserData:
-    """What the instance does at its first start: docker, the script, the units."""
+    """What the instance does at its first start: its files, then the image and the units that this brings."""
     image = image_uri(stack, settings)
-    registry = image.split("/", maxsplit=1)[0]
+    values = values_of(
+        settings,
+        image=image,
+        registry=image.split("/", maxsplit=1)[0],
+        log_group=shared.log_group.log_group_name,
+        drill=" ".join(DRILL_COMMAND),
+        user_secret=shared.secrets.user.ref,
+        drill_secret=shared.secrets.drill_user.ref,
+        config_secret=shared.secrets.config.ref,
+        variables_secret=shared.secrets.variables.ref,
+    )
     environment = "".join(f"{name}={value}\n" for name, value in plain_environment(settings, shared).items())
     files = {
         "/etc/barograph/environment": ("0644", environment),
         "/usr/local/lib/barograph/nightly.py": ("0644", SCRIPT.read_text(encoding="utf-8")),
-        "/usr/local/sbin/barograph-secrets": ("0755", secrets_script(settings, shared)),
+        **{place: (mode, filled(name, values)) for name, (place, mode) in PLACES.items()},
     }
-    for name in UNITS:
-        text = unit(name, settings, image, shared.log_group.log_group_name)
-        files[f"/etc/systemd/system/{name}"] = ("0644", text)
     data = ec2.UserData.for_linux(shebang="#!/bin/bash -eu")
-    data.add_commands("dnf install -y docker python3", "mkdir -p /etc/barograph /usr/local/lib/barograph")
+    data.add_commands("set -o pipefail", "dnf install -y -q docker python3 logrotate amazon-cloudwatch-agent")
     for path, (mode, text) in files.items():
-        data.add_commands(
-            f"cat >{path} <<'END_OF_{Path(path).name}'\n{text}END_OF_{Path(path).name}", f"chmod {mode} {path}"
-        )
-    data.add_commands(
-        f"install -d -o {USER} -g {USER} {WRITABLE['data']}",
-        "systemctl enable --now docker.service",
-        f"aws ecr get-login-password --region {settings.region} | "
-        f"docker login --username AWS --password-stdin {registry}",
-        f"docker pull {image}",
-        f"docker logout {registry}",
-        "systemctl daemon-reload",
-        f"systemctl enable --now {UNITS[1]}",
-    )
+        data.add_commands(f"install -D -m {mode} /dev/stdin {path} <<'END_OF_FILE'\n{text}END_OF_FILE")
+    data.add_commands(filled("first-start", values).rstrip("\n"))
     return data

@@ -1,8 +1,9 @@
-"""The job on Fargate: its tasks, each with a role of its own, and the schedule that starts the nightly one."""
+"""The job on Fargate: its tasks, each with a role of its own."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -11,11 +12,12 @@ from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
-from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_secretsmanager as sm
+from aws_cdk import aws_sqs as sqs
 
 from deploy.aws.buckets import Buckets
 from deploy.aws.database import Database, endpoint
-from deploy.aws.exceptions import checkov, nag
+from deploy.aws.exceptions import nag
 from deploy.aws.network import MONGODB_PORT, Network
 from deploy.aws.rights import (
     READ,
@@ -29,12 +31,17 @@ from deploy.aws.rights import (
     use_key,
     write_logs,
 )
+from deploy.aws.schedules import make_schedules
 from deploy.aws.secrets import Secrets
-from deploy.aws.settings import Settings
+from deploy.aws.settings import IMAGE_USER, Settings
 
 SCRIPTS: Final = Path(__file__).parent / "scripts"
 WRITABLE: Final = {"tmp": "/tmp", "data": "/var/lib/barograph"}  # noqa: S108 - inside of the container
 """The folders in which a task may write; everything else is read-only. The image declares both as volumes."""
+
+DRILL: Final = "drill.json"
+"""What a drill keeps beside the backup (docs/backup.md)."""
+DRILL_COMMAND: Final = ("backup", "drill", "--scratch", f"sqlite:///{WRITABLE['tmp']}/drill.db")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +58,24 @@ class Shared:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """The ECS cluster and its task definitions by name."""
+    """The ECS cluster, its task definitions by name, and the queue of starts that were given up."""
 
     cluster: ecs.Cluster
     tasks: dict[str, ecs.CfnTaskDefinition]
+    not_started: sqs.Queue | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Spec:
+    """What tells one task from another: its roles, what it is shown, and the words that its script begins with."""
+
+    name: str
+    agent: iam.Role
+    role: iam.Role | None
+    secrets: Mapping[str, str]
+    plain: Mapping[str, str] = field(default_factory=dict)
+    command: Sequence[str] = ()
+    script: str = "nightly.py"
 
 
 def image_uri(stack: Stack, settings: Settings) -> str:
@@ -96,8 +117,23 @@ def restore_rights(settings: Settings, shared: Shared) -> list[Grant]:
     ]
 
 
+def drill_rights(settings: Settings, shared: Shared) -> list[Grant]:
+    """Read backups, and write what the drill found beside them: one name, in the folder of each backup."""
+    bucket, folder = shared.buckets.backups, settings.backups_prefix
+    return [
+        *on_folder("Backups", bucket, folder, READ),
+        allow(
+            "DrillNote",
+            ["s3:PutObject"],
+            [bucket.arn_for_objects(f"{folder}/*/{DRILL}")],
+            wildcard="the folder of each backup, whose name is its instant",
+        ),
+        use_key(shared.key, f"s3.{settings.region}.amazonaws.com", "kms:GenerateDataKey", "kms:Decrypt"),
+    ]
+
+
 def make_job(stack: Stack, settings: Settings, shared: Shared) -> Job:
-    """Cluster, tasks and schedule. The schedule sleeps until the database user can have been made."""
+    """Cluster, tasks and schedules. The schedules sleep until the database users can have been made."""
     cluster = ecs.Cluster(
         stack,
         "Cluster",
@@ -105,77 +141,83 @@ def make_job(stack: Stack, settings: Settings, shared: Shared) -> Job:
         vpc=shared.network.vpc,
         container_insights_v2=ecs.ContainerInsights.ENABLED,
     )
-    agent_rights = [
-        *pull_image(stack, settings),
-        write_logs(shared.log_group),
-        read_secrets(shared.secrets.arns),
-        use_key(shared.key, f"secretsmanager.{settings.region}.amazonaws.com", "kms:Decrypt"),
-    ]
-    agent = make_role(
-        stack,
-        "TaskAgentRole",
-        "ecs-tasks.amazonaws.com",
-        "ECS, before a task begins: image, logs, secrets",
-        agent_rights,
+    user = shared.secrets.user
+    agent = _agent(
+        stack, settings, shared, "TaskAgent", "the tasks nightly and restore begin", [user.ref, *shared.secrets.texts]
     )
-    shown = {
-        "DB_USERNAME": f"{shared.secrets.user.ref}:username::",
-        "DB_PASSWORD": f"{shared.secrets.user.ref}:password::",
-        "JOB_CONFIG": shared.secrets.config.ref,
-        "JOB_VARIABLES": shared.secrets.variables.ref,
-    }
     tasks: dict[str, ecs.CfnTaskDefinition] = {}
     for name, rights in (("nightly", nightly_rights(settings, shared)), ("restore", restore_rights(settings, shared))):
         role = make_role(stack, f"{name.title()}Role", "ecs-tasks.amazonaws.com", f"the task {name}", rights)
-        tasks[name] = _task(stack, settings, shared, name, "nightly.py", agent, role, shown)
+        # What a person starts by hand takes as long as it takes.
+        hours = {"JOB_HOURS": str(settings.command_hours)} if name == "nightly" else {}
+        secrets = _shown("DB", user) | _texts(shared)
+        tasks[name] = _task(stack, settings, shared, _Spec(name, agent, role, secrets, hours))
+    if settings.drill:
+        tasks["drill"] = _drill_task(stack, settings, shared)
     if settings.master_secret_arn:
-        tasks["user"] = _user_task(stack, settings, shared, shown)
-    if settings.runner == "fargate":
-        _schedule(stack, settings, shared, cluster, tasks["nightly"])
-    return Job(cluster, tasks)
+        tasks["user"] = _user_task(stack, settings, shared)
+    queue = make_schedules(stack, settings, shared.network, cluster, tasks) if settings.runner == "fargate" else None
+    return Job(cluster, tasks, queue)
 
 
-def _user_task(stack: Stack, settings: Settings, shared: Shared, shown: dict[str, str]) -> ecs.CfnTaskDefinition:
-    """The task that makes the job's database user: the only one that is shown the master's password."""
-    arn = settings.master_secret_arn
-    agent = make_role(
-        stack,
-        "UserAgentRole",
-        "ecs-tasks.amazonaws.com",
-        "ECS, before the task user begins: as for the others, and the master's secret",
-        [
-            *pull_image(stack, settings),
-            write_logs(shared.log_group),
-            read_secrets([*shared.secrets.arns, arn]),
-            use_key(shared.key, f"secretsmanager.{settings.region}.amazonaws.com", "kms:Decrypt"),
-        ],
+def _shown(prefix: str, user: sm.CfnSecret) -> dict[str, str]:
+    """User and password as ECS takes them out of a secret."""
+    return {f"{prefix}_{key.upper()}": f"{user.ref}:{key}::" for key in ("username", "password")}
+
+
+def _texts(shared: Shared) -> dict[str, str]:
+    return {"JOB_CONFIG": shared.secrets.config.ref, "JOB_VARIABLES": shared.secrets.variables.ref}
+
+
+def _agent(stack: Stack, settings: Settings, shared: Shared, name: str, what: str, secrets: Sequence[str]) -> iam.Role:
+    """The role of ECS before a task begins: the image, the log, and the secrets that the task is shown."""
+    rights = [
+        *pull_image(stack, settings),
+        write_logs(shared.log_group),
+        read_secrets(secrets),
+        use_key(shared.key, f"secretsmanager.{settings.region}.amazonaws.com", "kms:Decrypt"),
+    ]
+    return make_role(stack, f"{name}Role", "ecs-tasks.amazonaws.com", f"ECS, before {what}", rights)
+
+
+def _drill_task(stack: Stack, settings: Settings, shared: Shared) -> ecs.CfnTaskDefinition:
+    """The restore drill: into a SQLite file on the task's own disk, compared with the manifest, read-only elsewhere."""
+    user = shared.secrets.drill_user
+    agent = _agent(stack, settings, shared, "DrillAgent", "the task drill begins", [user.ref, *shared.secrets.texts])
+    role = make_role(stack, "DrillRole", "ecs-tasks.amazonaws.com", "the task drill", drill_rights(settings, shared))
+    hours = {"JOB_HOURS": str(settings.command_hours)}
+    secrets = _shown("DB", user) | _texts(shared)
+    task = _task(stack, settings, shared, _Spec("drill", agent, role, secrets, hours, DRILL_COMMAND))
+    task.ephemeral_storage = ecs.CfnTaskDefinition.EphemeralStorageProperty(size_in_gib=settings.drill_storage_gib)
+    return task
+
+
+def _user_task(stack: Stack, settings: Settings, shared: Shared) -> ecs.CfnTaskDefinition:
+    """The task that makes the database users: the only one that is shown the master's password."""
+    arn, said = settings.master_secret_arn, shared.secrets
+    agent = _agent(
+        stack, settings, shared, "UserAgent", "the task user begins", [said.user.ref, said.drill_user.ref, arn]
     )
     master = {"MASTER_USERNAME": f"{arn}:username::", "MASTER_PASSWORD": f"{arn}:password::"}
-    return _task(stack, settings, shared, "user", "make_user.py", agent, None, {**shown, **master})
+    secrets = _shown("DB", said.user) | _shown("DRILL", said.drill_user) | master
+    return _task(stack, settings, shared, _Spec("user", agent, None, secrets, script="make_user.py"))
 
 
-def _task(
-    stack: Stack,
-    settings: Settings,
-    shared: Shared,
-    name: str,
-    script: str,
-    agent: iam.Role,
-    role: iam.Role | None,
-    secrets: dict[str, str],
-) -> ecs.CfnTaskDefinition:
+def _task(stack: Stack, settings: Settings, shared: Shared, spec: _Spec) -> ecs.CfnTaskDefinition:
     """A task definition: the script as the entry point, so that a command's words can be given when it is started."""
     prop = ecs.CfnTaskDefinition
     container = prop.ContainerDefinitionProperty(
         name="barograph",
         image=image_uri(stack, settings),
         essential=True,
-        entry_point=["python3", "-c", (SCRIPTS / script).read_text(encoding="utf-8")],
+        user=IMAGE_USER,
+        entry_point=["python3", "-c", (SCRIPTS / spec.script).read_text(encoding="utf-8")],
         environment=[
             prop.KeyValuePairProperty(name=key, value=value)
-            for key, value in plain_environment(settings, shared).items()
+            for key, value in {**plain_environment(settings, shared), **spec.plain}.items()
         ],
-        secrets=[prop.SecretProperty(name=key, value_from=value) for key, value in secrets.items()],
+        command=list(spec.command) or None,
+        secrets=[prop.SecretProperty(name=key, value_from=value) for key, value in spec.secrets.items()],
         readonly_root_filesystem=True,
         mount_points=[
             prop.MountPointProperty(source_volume=volume, container_path=path, read_only=False)
@@ -189,15 +231,15 @@ def _task(
             options={
                 "awslogs-group": shared.log_group.log_group_name,
                 "awslogs-region": settings.region,
-                "awslogs-stream-prefix": name,
+                "awslogs-stream-prefix": spec.name,
             },
         ),
         stop_timeout=120,
     )
     task = prop(
         stack,
-        f"{name.title()}Task",
-        family=f"{settings.name}-{name}",
+        f"{spec.name.title()}Task",
+        family=f"{settings.name}-{spec.name}",
         requires_compatibilities=["FARGATE"],
         network_mode="awsvpc",
         cpu=str(settings.task_cpu),
@@ -205,8 +247,8 @@ def _task(
         runtime_platform=prop.RuntimePlatformProperty(
             cpu_architecture=settings.task_architecture, operating_system_family="LINUX"
         ),
-        execution_role_arn=agent.role_arn,
-        task_role_arn=None if role is None else role.role_arn,
+        execution_role_arn=spec.agent.role_arn,
+        task_role_arn=None if spec.role is None else spec.role.role_arn,
         volumes=[prop.VolumeProperty(name=volume) for volume in WRITABLE],
         container_definitions=[container],
     )
@@ -216,60 +258,3 @@ def _task(
         "AwsSolutions-ECS2",
     )
     return task
-
-
-def _schedule(
-    stack: Stack, settings: Settings, shared: Shared, cluster: ecs.Cluster, task: ecs.CfnTaskDefinition
-) -> None:
-    """Every night at the wall clock's time. EventBridge's older rules know only UTC, and would drift in summer."""
-    role = make_role(
-        stack,
-        "ScheduleRole",
-        "scheduler.amazonaws.com",
-        "EventBridge Scheduler: starts the nightly task",
-        [
-            allow("Run", ["ecs:RunTask"], [task.ref], ArnEquals={"ecs:cluster": cluster.cluster_arn}),
-            allow(
-                "Pass",
-                ["iam:PassRole"],
-                [str(task.execution_role_arn), str(task.task_role_arn)],
-                StringEquals={"iam:PassedToService": "ecs-tasks.amazonaws.com"},
-            ),
-        ],
-    )
-    hour, minute = (int(part) for part in settings.run_at.split(":"))
-    prop = scheduler.CfnSchedule
-    schedule = prop(
-        stack,
-        "Schedule",
-        name=f"{settings.name}-nightly",
-        description="barograph run, then barograph backup create",
-        schedule_expression=f"cron({minute} {hour} * * ? *)",
-        schedule_expression_timezone=settings.timezone,
-        state="ENABLED" if settings.master_secret_arn else "DISABLED",
-        flexible_time_window=prop.FlexibleTimeWindowProperty(mode="OFF"),
-        target=prop.TargetProperty(
-            arn=cluster.cluster_arn,
-            role_arn=role.role_arn,
-            ecs_parameters=prop.EcsParametersProperty(
-                task_definition_arn=task.ref,
-                launch_type="FARGATE",
-                platform_version="1.4.0",
-                task_count=1,
-                network_configuration=prop.NetworkConfigurationProperty(
-                    awsvpc_configuration=prop.AwsVpcConfigurationProperty(
-                        subnets=shared.network.job_subnets,
-                        security_groups=[shared.network.job_group.security_group_id],
-                        assign_public_ip="DISABLED",
-                    )
-                ),
-            ),
-            retry_policy=prop.RetryPolicyProperty(maximum_retry_attempts=3, maximum_event_age_in_seconds=3600),
-        ),
-    )
-    checkov(
-        schedule,
-        "it holds names only, which AWS's own key encrypts; a schedule that could not decrypt itself would not start",
-        "CKV_AWS_297",
-    )
-    schedule.node.add_dependency(stack.node.find_child("ScheduleRolePolicy"))

@@ -1,4 +1,8 @@
-"""The custom metrics of the job, as CloudWatch names them: one place, until barograph has a registry of its own."""
+"""The metrics that alarms and dashboard watch, of those that `barograph metrics --emf` writes (docs/metrics.md).
+
+barograph itself is not installed where the CDK is, so the names stand here once more; the tests hold each against the
+registry, and against what a night writes.
+"""
 
 from __future__ import annotations
 
@@ -9,43 +13,36 @@ NAMESPACE: Final = "barograph"
 
 
 @dataclass(frozen=True, slots=True)
-class Metric:
-    """A metric: its name, CloudWatch's unit, the statistic that is shown, what it means, and its dimension if any.
-
-    A metric with a dimension is also written without it, so that one alarm can watch the worst of all.
-    """
+class Watched:
+    """One series: a metric and its dimensions by name. Without any it is the value over all."""
 
     name: str
-    unit: str
-    statistic: str
-    meaning: str
-    dimension: str | None = None
+    dimensions: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def label(self) -> str:
+        """As a graph calls it."""
+        return " ".join((self.name.removeprefix("barograph_"), *(value for _, value in self.dimensions)))
 
 
-RUN_SUCCESS: Final = Metric("run_success", "Count", "Maximum", "1: the run ended with 0 or 3; 0: it failed")
-BACKUP_SUCCESS: Final = Metric("backup_success", "Count", "Maximum", "1: the backup was taken; 0: it was not")
-RUN_SECONDS: Final = Metric("run_duration_seconds", "Seconds", "Maximum", "how long the run took")
-REPORTS_NEW: Final = Metric("reports_new", "Count", "Maximum", "reports that the run added")
-REPORTS_CHANGED: Final = Metric("reports_changed", "Count", "Maximum", "reports that the run changed")
-REJECTIONS: Final = Metric("rows_rejected", "Count", "Maximum", "rows that the run rejected")
-FAILED_OBJECTS: Final = Metric("objects_failed", "Count", "Maximum", "landed objects that could not be read")
-FAILED_CONNECTIONS: Final = Metric("connections_failed", "Count", "Maximum", "connections that could not be synced")
-FRESHNESS: Final = Metric(
-    "station_freshness_seconds", "Seconds", "Maximum", "age of a station's last report after the run", "station"
+UP: Final = Watched("barograph_up")
+RUN_AGE: Final = Watched("barograph_run_last_success_age_hours", (("command", "run"),))
+BACKUP_AGE: Final = Watched("barograph_backup_last_success_age_hours")
+DRILL_AGE: Final = Watched("barograph_drill_last_success_age_hours")
+STATION_AGE: Final = Watched("barograph_station_last_report_age_hours")
+STATIONS: Final = Watched("barograph_stations")
+SILENT: Final = Watched("barograph_stations_silent")
+REPORTS: Final = Watched("barograph_station_reports")
+NEW, CHANGED, REJECTED = (
+    Watched("barograph_run_reports", (("fate", fate),)) for fate in ("new", "changed", "rejected")
 )
-ACCESS_TIME: Final = Metric(
-    "access_time_ms", "Milliseconds", "Maximum", "median time until a day of the freshest station is at hand"
-)
+FAILED_OBJECTS: Final = Watched("barograph_failed_objects")
+FAILING_CONNECTIONS: Final = Watched("barograph_connection_failing")
+RUN_SECONDS: Final = Watched("barograph_run_duration_seconds")
+STORE_WAIT: Final = Watched("barograph_run_store_wait_seconds")
+ACCESS_TIME: Final = Watched("barograph_access_time_seconds")
 
-METRICS: Final = (
-    RUN_SUCCESS,
-    BACKUP_SUCCESS,
-    RUN_SECONDS,
-    REPORTS_NEW,
-    REPORTS_CHANGED,
-    REJECTIONS,
-    FAILED_OBJECTS,
-    FAILED_CONNECTIONS,
-    FRESHNESS,
-    ACCESS_TIME,
+WATCHED: Final = (
+    *(UP, RUN_AGE, BACKUP_AGE, DRILL_AGE, STATION_AGE, STATIONS, SILENT, REPORTS, NEW, CHANGED, REJECTED),
+    *(FAILED_OBJECTS, FAILING_CONNECTIONS, RUN_SECONDS, STORE_WAIT, ACCESS_TIME),
 )

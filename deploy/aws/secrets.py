@@ -1,4 +1,4 @@
-"""What only the job may know: its database user, barograph.toml, and the variables that this refers to."""
+"""What only the job may know: the database users, barograph.toml, and the variables that this refers to."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from deploy.aws.exceptions import nag
 from deploy.aws.settings import Settings
 
 JOB_USER = "meteo_job"
+DRILL_USER = "meteo_drill"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,17 +20,18 @@ class Secrets:
     """The secrets that this stack makes. The master user's is made by AWS, and its ARN is no output of the cluster."""
 
     user: sm.CfnSecret
+    drill_user: sm.CfnSecret
     config: sm.CfnSecret
     variables: sm.CfnSecret
 
     @property
-    def arns(self) -> list[str]:
-        """Of all three."""
-        return [self.user.ref, self.config.ref, self.variables.ref]
+    def texts(self) -> list[str]:
+        """The ARNs of those that are no user's."""
+        return [self.config.ref, self.variables.ref]
 
 
 def make_secrets(stack: Stack, settings: Settings, key: kms.Key) -> Secrets:
-    """A user with a made-up password, and two secrets whose text a person writes after the deployment."""
+    """Two users with made-up passwords, and two secrets whose text a person writes after the deployment."""
 
     def make(construct_id: str, name: str, description: str, reason: str, **value: object) -> sm.CfnSecret:
         secret = sm.CfnSecret(
@@ -44,19 +46,23 @@ def make_secrets(stack: Stack, settings: Settings, key: kms.Key) -> Secrets:
         nag(secret, reason, "AwsSolutions-SMG4")
         return secret
 
-    user = make(
-        "JobUser",
-        "job-user",
-        "database user of the nightly job",
-        "rotated by hand with the task `user` (docs/aws.md): AWS's rotation is a Lambda in the VPC with the "
-        "master's rights, more than what it protects",
-        generate_secret_string=sm.CfnSecret.GenerateSecretStringProperty(
-            secret_string_template=f'{{"username": "{JOB_USER}"}}',
-            generate_string_key="password",
-            password_length=32,
-            exclude_punctuation=True,
-        ),
-    )
+    def database_user(construct_id: str, name: str, user: str, description: str) -> sm.CfnSecret:
+        return make(
+            construct_id,
+            name,
+            description,
+            "rotated by hand with the task `user` (docs/aws.md): AWS's rotation is a Lambda in the VPC with the "
+            "master's rights, more than what it protects",
+            generate_secret_string=sm.CfnSecret.GenerateSecretStringProperty(
+                secret_string_template=f'{{"username": "{user}"}}',
+                generate_string_key="password",
+                password_length=32,
+                exclude_punctuation=True,
+            ),
+        )
+
+    user = database_user("JobUser", "job-user", JOB_USER, "database user of the nightly job: reads and writes")
+    drill = database_user("DrillUser", "drill-user", DRILL_USER, "database user of the restore drill: reads")
     config = make(
         "Config",
         "config",
@@ -71,4 +77,4 @@ def make_secrets(stack: Stack, settings: Settings, key: kms.Key) -> Secrets:
         "tokens of other services, which only those can rotate",
         secret_string="{}",  # noqa: S106 - a text to be replaced
     )
-    return Secrets(user, config, variables)
+    return Secrets(user, drill, config, variables)

@@ -15,6 +15,8 @@ from zoneinfo import available_timezones
 PREFIX: Final = "barograph:"
 """What stands before a setting's name in the context: the CDK keeps keys of its own there."""
 
+IMAGE_USER: Final = "10001"
+"""The number of the user that runs the image; nobody has it on the EC2 instance but its `barograph`."""
 GIB: Final = 1024**3
 MINUTES_OF_A_WEEK: Final = 7 * 24 * 60
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -58,6 +60,7 @@ PROFILES: Final[dict[str, dict[str, Any]]] = {
         "log_retention_days": 30,
         "task_cpu": 512,
         "task_memory_mib": 2048,
+        "drill_storage_gib": 21,
         "budget_usd": 450,
     },
     "production": {
@@ -67,6 +70,7 @@ PROFILES: Final[dict[str, dict[str, Any]]] = {
         "log_retention_days": 365,
         "task_cpu": 2048,
         "task_memory_mib": 8192,
+        "drill_storage_gib": 100,
         "budget_usd": 1300,
     },
 }
@@ -117,7 +121,17 @@ class Settings:
     backups_expire_days: int = _setting("days after which a backup in S3 is removed; not below 35", 400)
     runner: str = _setting("what runs the nightly job: `fargate`, or `ec2` (an instance with systemd units)", "fargate")
     run_at: str = _setting("when the nightly job begins", "00:00")
-    timezone: str = _setting("IANA timezone of `run_at`", "Europe/Paris")
+    timezone: str = _setting("IANA timezone of `run_at` and `drill_schedule`", "Europe/Paris")
+    command_hours: int = _setting("hours after which a command of the nightly task or the drill is ended, 1 to 7", 6)
+    drill: bool = _setting("whether the newest backup is restored on a schedule, to prove that it can be", default=True)
+    drill_schedule: str = _setting(
+        "when, as the six fields of EventBridge's cron; with `runner=ec2` Sundays at 04:00", "0 4 ? * SUN *"
+    )
+    drill_storage_gib: int = _setting(
+        "disk of the drill, which a restored backup must fit into as a SQLite file, GiB, 21 to 200", 0
+    )
+    drill_alarm_days: int = _setting("days without a good drill after which an alarm is raised, 1 to 100", 8)
+    freshness_hours: int = _setting("age of a station's last report from which an alarm is raised, hours", 36)
     task_cpu: int = _setting("CPU units of the Fargate task, 1024 a core", 0)
     task_memory_mib: int = _setting("memory of the Fargate task", 0)
     task_architecture: str = _setting("architecture of the image: `X86_64` or `ARM64`", "X86_64")
@@ -291,6 +305,15 @@ def _timezone(settings: Settings) -> str | None:
     return None if settings.timezone in available_timezones() else f"{settings.timezone!r} is not an IANA timezone"
 
 
+def _drill_schedule(settings: Settings) -> str | None:
+    said = settings.drill_schedule
+    if not re.fullmatch(r"[\d*?/,LW#A-Z-]+( [\d*?/,LW#A-Z-]+){5}", said):
+        return f"{said!r} is not six fields such as 0 4 ? * SUN *: minute, hour, day, month, weekday, year"
+    if settings.runner == "ec2" and said != "0 4 ? * SUN *":
+        return "with runner=ec2 the unit's own timer says when: `systemctl edit barograph-drill.timer`"
+    return None
+
+
 def _secret_arn(settings: Settings) -> str | None:
     begin = f"arn:aws:secretsmanager:{settings.region}:{settings.account}:secret:"
     arn = settings.master_secret_arn
@@ -324,6 +347,11 @@ CHECKS: Final[dict[str, Callable[[Settings], str | None]]] = {
     "runner": _one_of("runner", ("fargate", "ec2")),
     "run_at": _matches("run_at", TIME, "a time of day HH:MM"),
     "timezone": _timezone,
+    "command_hours": _between("command_hours", 1, 7),
+    "drill_schedule": _drill_schedule,
+    "drill_storage_gib": _between("drill_storage_gib", 21, 200),
+    "drill_alarm_days": _between("drill_alarm_days", 1, 100),
+    "freshness_hours": _between("freshness_hours", 1, 720),
     "task_memory_mib": _memory,
     "task_architecture": _one_of("task_architecture", ("X86_64", "ARM64")),
     "ec2_instance_type": _matches("ec2_instance_type", r"[a-z0-9-]+\.[a-z0-9]+", "an instance type such as t3.small"),

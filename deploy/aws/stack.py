@@ -49,7 +49,7 @@ def make_stack(app: App, settings: Settings) -> Stack:
     )
     topic = make_topic(stack, settings, key)
     job = make_job(stack, settings, shared)
-    alarms = make_alarms(stack, settings, topic, shared.database)
+    alarms = make_alarms(stack, settings, topic)
     tell_of_ended_tasks(stack, settings, topic, job.cluster)
     tell_of_the_cluster(stack, settings, topic, shared.database)
     make_dashboard(stack, settings, shared.database, alarms)
@@ -79,11 +79,14 @@ def _outputs(stack: Stack, settings: Settings, shared: Shared, job: Job) -> None
     _tell(stack, "ConfigSecret", shared.secrets.config.ref, "put barograph.toml here")
     _tell(stack, "VariablesSecret", shared.secrets.variables.ref, "put the variables of barograph.toml here, as JSON")
     _tell(stack, "JobUserSecret", shared.secrets.user.ref, "user and password of the job")
+    _tell(stack, "DrillUserSecret", shared.secrets.drill_user.ref, "user and password of the restore drill")
     _tell(stack, "ClusterName", job.cluster.cluster_name, "aws ecs run-task --cluster …")
     _tell(stack, "JobSubnets", ",".join(shared.network.job_subnets), "aws ecs run-task --network-configuration …")
     _tell(stack, "JobSecurityGroup", shared.network.job_group.security_group_id, "likewise")
     for name, task in job.tasks.items():
         _tell(stack, f"{name.title()}TaskFamily", str(task.family), "aws ecs run-task --task-definition …")
+    if job.not_started is not None:
+        _tell(stack, "NotStartedQueue", job.not_started.queue_url, "aws sqs receive-message --queue-url …")
     url = f"https://{settings.region}.console.aws.amazon.com/cloudwatch/home#dashboards:name={settings.name}"
     _tell(stack, "DashboardUrl", url, "the dashboard")
 

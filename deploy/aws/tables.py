@@ -1,4 +1,4 @@
-"""Writes the tables of docs/aws.md from the code: settings, alarms, metrics, costs.
+"""Writes the tables of docs/aws.md from the code: settings, alarms, costs.
 
     .venv/bin/python -m deploy.aws.tables             writes
     .venv/bin/python -m deploy.aws.tables --check     exits 1 where the page is behind the code
@@ -15,9 +15,9 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, Final
 
-from deploy.aws.alarm_table import alarms
+from deploy.aws.alarm_table import AlarmSpec, alarms
 from deploy.aws.cost import PARIS, WORKLOADS, bill, in_paris
-from deploy.aws.metrics import METRICS
+from deploy.aws.metrics import NAMESPACE
 from deploy.aws.settings import GIB, PREFIX, PROFILES, Settings
 
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "aws.md"
@@ -28,6 +28,9 @@ def example(profile: str) -> Settings:
     """A profile as it comes."""
     given = {"account": "123456789012", "image": "barograph:0.1.0", "alert_email": "m@example.org", "profile": profile}
     return Settings.from_context({f"{PREFIX}{name}": value for name, value in given.items()})
+
+
+SMALL: Final = example("small")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -53,30 +56,21 @@ def _code(value: Any) -> str:
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
+SILENCE: Final = {"breaching": "raised", "notBreaching": "not raised", "ignore": "stays"}
+
+
 def alarm_rows() -> str:
     """Every alarm, with the thresholds of the small profile."""
-    rows = [
-        (
-            _code(spec.name),
-            f"{_code(spec.metric)} {spec.beyond} {_number(spec.threshold)}, {spec.reach}",
-            spec.meaning,
-            spec.cure,
-        )
-        for spec in alarms(example("small"))
-    ]
-    return table(("alarm", "raised when", "meaning", "do"), rows)
+    rows = [(_code(spec.name), _raised(spec), SILENCE[spec.silence], spec.meaning, spec.cure) for spec in alarms(SMALL)]
+    return table(("alarm", "raised when", "without data", "meaning", "do"), rows)
 
 
-def _number(value: float) -> str:
-    return f"{value / GIB:.3g} GiB" if value >= 100_000_000 else f"{value:,.0f}"
-
-
-def metric_rows() -> str:
-    """Every metric of the job."""
-    rows = [
-        (_code(item.name), item.unit, _code(item.dimension) if item.dimension else "", item.meaning) for item in METRICS
-    ]
-    return table(("metric", "unit", "dimension", "meaning"), rows)
+def _raised(spec: AlarmSpec) -> str:
+    """The comparison in words: of which series, which value, and for how long."""
+    of = "".join(f" of `{value}`" for _, value in spec.dimensions) if spec.namespace == NAMESPACE else ""
+    value = spec.threshold / GIB if spec.unit == "GiB" else spec.threshold
+    unit = f" {spec.unit}" if spec.unit else ""
+    return f"{_code(spec.metric)}{of} {spec.beyond} {f'{value:,.3f}'.rstrip('0').rstrip('.')}{unit}, {spec.reach}"
 
 
 def cost(profile: str) -> str:
@@ -94,7 +88,6 @@ def cost(profile: str) -> str:
 TABLES: Final[dict[str, Callable[[], str]]] = {
     "settings": settings,
     "alarms": alarm_rows,
-    "metrics": metric_rows,
     "cost-small": lambda: cost("small"),
     "cost-production": lambda: cost("production"),
 }

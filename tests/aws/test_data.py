@@ -88,13 +88,14 @@ def test_the_cluster_is_encrypted_backed_up_and_protected(stack: Stack) -> None:
 
 
 def test_no_password_stands_in_the_template(stack: Stack) -> None:
-    """The job's password is made by Secrets Manager; the two secrets that people fill begin empty."""
+    """The users' passwords are made by Secrets Manager; the two secrets that people fill begin empty."""
     secrets = {item["Name"]: item for item in stack.all("SecretsManager::Secret").values()}
-    assert secrets.keys() == {"barograph/job-user", "barograph/config", "barograph/variables"}
-    made = secrets["barograph/job-user"]["GenerateSecretString"]
-    assert made["PasswordLength"] >= 32
-    assert json.loads(made["SecretStringTemplate"]) == {"username": "meteo_job"}
-    assert "SecretString" not in secrets["barograph/job-user"]
+    assert secrets.keys() == {f"barograph/{name}" for name in ("job-user", "drill-user", "config", "variables")}
+    for name, user in (("job-user", "meteo_job"), ("drill-user", "meteo_drill")):
+        made = secrets[f"barograph/{name}"]["GenerateSecretString"]
+        assert made["PasswordLength"] >= 32
+        assert json.loads(made["SecretStringTemplate"]) == {"username": user}
+        assert "SecretString" not in secrets[f"barograph/{name}"]
     assert all("KmsKeyId" in item for item in secrets.values())
     text = json.dumps(stack.template)
     assert "mongodb://{user}:{password}@" in text, "the script itself composes the URI"
@@ -109,10 +110,10 @@ def test_one_key_that_turns_and_stays(stack: Stack) -> None:
 
 
 def test_the_masters_secret_is_shown_to_one_task_only(small: Stack, production: Stack) -> None:
-    """Before its ARN is known the task does not exist and the schedule sleeps; afterwards only `user` has it."""
+    """Before its ARN is known the task does not exist and the schedules sleep; afterwards only `user` has it."""
     assert not any(name.startswith("UserTask") for name in small.all("ECS::TaskDefinition"))
-    assert small.one("Scheduler::Schedule")["State"] == "DISABLED"
-    assert production.one("Scheduler::Schedule")["State"] == "ENABLED"
+    for stack, state in ((small, "DISABLED"), (production, "ENABLED")):
+        assert [item["State"] for item in stack.all("Scheduler::Schedule").values()] == [state, state]
     holders = {
         item["Family"]
         for item in production.all("ECS::TaskDefinition").values()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.aws.stacks import ACCOUNT, Stack, as_list
+from tests.aws.stacks import ACCOUNT, BASE, Stack, as_list, need_venv, synthesise
 
 pytestmark = pytest.mark.timeout(300)
 SCRIPTS = Path(__file__).resolve().parents[2] / "deploy" / "aws" / "scripts"
@@ -27,14 +27,15 @@ def test_the_task_runs_the_script_of_this_folder(stack: Stack) -> None:
     """Word for word, so that what is tested is what runs."""
     said = {name: item["EntryPoint"] for name, item in containers(stack).items()}
     nightly = ["python3", "-c", (SCRIPTS / "nightly.py").read_text(encoding="utf-8")]
-    assert said["barograph-nightly"] == said["barograph-restore"] == nightly
+    assert said["barograph-nightly"] == said["barograph-restore"] == said["barograph-drill"] == nightly
     if "barograph-user" in said:
         assert said["barograph-user"][2] == (SCRIPTS / "make_user.py").read_text(encoding="utf-8")
 
 
 def test_tasks_write_nowhere_but_in_two_folders(stack: Stack) -> None:
-    """Read-only root, no capabilities, no privileges, a size from the settings."""
+    """Read-only root, no capabilities, no root user, a size from the settings."""
     for item in containers(stack).values():
+        assert item["User"] == "10001"
         assert item["ReadonlyRootFilesystem"] is True
         assert item["LinuxParameters"]["Capabilities"] == {"Drop": ["ALL"]}
         assert not item.get("Privileged", False)
@@ -51,6 +52,7 @@ def test_what_is_secret_comes_from_secrets(stack: Stack) -> None:
     secret = {entry["Name"] for entry in item["Secrets"]}
     assert secret == {"DB_USERNAME", "DB_PASSWORD", "JOB_CONFIG", "JOB_VARIABLES"}
     assert plain == {
+        "JOB_HOURS",
         "AWS_REGION",
         "BAROGRAPH_BACKUPS",
         "BAROGRAPH_DATA_DIR",
@@ -105,20 +107,78 @@ def test_roles_are_assumed_by_one_service_for_this_account(stack: Stack) -> None
         assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}, name
 
 
-def test_the_schedule_is_a_wall_clock(small: Stack, production: Stack, closed: Stack) -> None:
-    """Midnight in Paris all year; it may start this task in this cluster and nothing else."""
+def test_the_drill_writes_one_name_and_deletes_nothing(stack: Stack) -> None:
+    """It reads backups, and writes drill.json beside them; the landing zone is not its business."""
+    rights = stack.statements("DrillRolePolicy")
+    assert set(rights) == {"BackupsList", "BackupsObjects", "DrillNote", "KeyS3"}
+    assert as_list(rights["BackupsObjects"]["Action"]) == ["s3:GetObject"]
+    assert as_list(rights["DrillNote"]["Action"]) == ["s3:PutObject"]
+    assert rights["DrillNote"]["Resource"]["Fn::Join"][1][1] == "/nightly/*/drill.json"
+    assert rights["KeyS3"]["Condition"] == {"StringEquals": {"kms:ViaService": "s3.eu-west-3.amazonaws.com"}}
+
+
+def test_the_drill_has_a_user_that_only_reads(stack: Stack) -> None:
+    """Its task is shown its own user, and ECS may not even read the job's for it."""
+    item = containers(stack)["barograph-drill"]
+    assert item["Command"] == ["backup", "drill", "--scratch", "sqlite:////tmp/drill.db"]
+    shown = {entry["Name"]: json.dumps(entry["ValueFrom"]) for entry in item["Secrets"]}
+    assert "DrillUser" in shown["DB_USERNAME"]
+    assert "DrillUser" in shown["DB_PASSWORD"]
+    assert "JobUser" not in json.dumps(item["Secrets"])
+    readable = json.dumps(stack.statements("DrillAgentRolePolicy")["Secrets"]["Resource"])
+    assert "DrillUser" in readable
+    assert "JobUser" not in readable
+    (task,) = [one for one in stack.all("ECS::TaskDefinition").values() if one["Family"] == "barograph-drill"]
+    assert task["EphemeralStorage"] == {"SizeInGiB": stack.settings.drill_storage_gib}
+
+
+def test_a_drill_can_be_left_out(tmp_path: Path) -> None:
+    """`drill=false` leaves no task, schedule, alarm or panel behind that waits for one."""
+    need_venv()
+    done = synthesise(tmp_path, {**BASE, "drill": "false"})
+    assert done.returncode == 0, done.stderr
+    resources = json.loads((tmp_path / "barograph.template.json").read_text(encoding="utf-8"))["Resources"]
+    kinds = [item["Type"] for item in resources.values()]
+    assert kinds.count("AWS::Scheduler::Schedule") == 1
+    assert not [
+        name for name in resources if name.startswith(("DrillTask", "DrillRole", "AlarmNodrill", "AlarmNoDrill"))
+    ]
+
+
+def test_commands_that_hang_are_ended(stack: Stack) -> None:
+    """Fargate ends no task by itself: what is scheduled has its hours, what a person starts takes its time."""
+    hours = {
+        family: {entry["Name"]: entry["Value"] for entry in item["Environment"]}.get("JOB_HOURS")
+        for family, item in containers(stack).items()
+    }
+    assert hours["barograph-nightly"] == hours["barograph-drill"] == str(stack.settings.command_hours)
+    assert hours["barograph-restore"] is None
+
+
+def test_the_schedules_are_wall_clocks(small: Stack, production: Stack, closed: Stack) -> None:
+    """Midnight in Paris all year, Sundays at four; each may start its own task in this cluster and nothing else."""
     for stack in (small, production):
-        schedule = stack.one("Scheduler::Schedule")
-        assert schedule["ScheduleExpression"] == "cron(0 0 * * ? *)"
-        assert schedule["ScheduleExpressionTimezone"] == "Europe/Paris"
-        assert schedule["FlexibleTimeWindow"] == {"Mode": "OFF"}
-        network = schedule["Target"]["EcsParameters"]["NetworkConfiguration"]["AwsvpcConfiguration"]
-        assert network["AssignPublicIp"] == "DISABLED"
-        assert len(network["Subnets"]) == 3
-        rights = stack.statements("ScheduleRolePolicy")
-        assert as_list(rights["Run"]["Action"]) == ["ecs:RunTask"]
-        assert "ArnEquals" in rights["Run"]["Condition"]
-        assert len(rights["Pass"]["Resource"]) == 2
+        schedules = {item["Name"]: item for item in stack.all("Scheduler::Schedule").values()}
+        assert {name: item["ScheduleExpression"] for name, item in schedules.items()} == {
+            "barograph-nightly": "cron(0 0 * * ? *)",
+            "barograph-drill": "cron(0 4 ? * SUN *)",
+        }
+        for name, schedule in schedules.items():
+            assert schedule["ScheduleExpressionTimezone"] == "Europe/Paris"
+            assert schedule["FlexibleTimeWindow"] == {"Mode": "OFF"}
+            assert schedule["State"] == ("ENABLED" if stack is production else "DISABLED")
+            network = schedule["Target"]["EcsParameters"]["NetworkConfiguration"]["AwsvpcConfiguration"]
+            assert network["AssignPublicIp"] == "DISABLED"
+            assert len(network["Subnets"]) == 3
+            kind = name.removeprefix("barograph-").title()
+            task = schedule["Target"]["EcsParameters"]["TaskDefinitionArn"]["Ref"]
+            assert task.startswith(f"{kind}Task")
+            rights = stack.statements(f"{kind}ScheduleRolePolicy")
+            assert set(rights) == {"Run", "Pass", "DeadLetter"}
+            assert as_list(rights["Run"]["Action"]) == ["ecs:RunTask"]
+            assert rights["Run"]["Resource"] == {"Ref": task}
+            assert "ArnEquals" in rights["Run"]["Condition"]
+            assert len(rights["Pass"]["Resource"]) == 2
     assert closed.all("Scheduler::Schedule") == {}
 
 
@@ -159,5 +219,5 @@ def test_outputs_say_what_comes_next(stack: Stack) -> None:
     page = (SCRIPTS.parents[2] / "docs" / "aws.md").read_text(encoding="utf-8")
     asked = set(re.findall(r"\$\(output (\w+)\)", page))
     assert len(asked) > 5
-    optional = {"AirbyteUserName", "UserTaskFamily", "Host"}
+    optional = {"AirbyteUserName", "UserTaskFamily", "Host", "NotStartedQueue"}
     assert asked - optional <= stack.template["Outputs"].keys()

@@ -1,4 +1,4 @@
-"""The rights of the nightly task, held against every request that a real night sends to S3."""
+"""The rights of the nightly task and of the drill, held against every request that they really send to S3."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from tests.support.s3_server import S3Server
 
 pytestmark = pytest.mark.timeout(300)
 SCRIPT: Final = Path(__file__).resolve().parents[2] / "deploy" / "aws" / "scripts" / "nightly.py"
+Environ = dict[str, str]
 BUCKETS: Final = {"Landing": "aws-landing", "Backups": "aws-backups"}
 
 
@@ -88,23 +89,32 @@ def allowed(rights: dict[str, dict[str, Any]], action: str, bucket: str, name: s
     if action == "s3:ListBucket":
         patterns = rights[f"{kind}List"]["Condition"]["StringLike"]["s3:prefix"]
         return any(fnmatchcase(name, pattern) for pattern in patterns)
-    statement = rights[f"{kind}Objects"]
-    pattern = statement["Resource"]["Fn::Join"][1][1].removeprefix("/")
-    return action in as_list(statement["Action"]) and fnmatchcase(name, pattern)
+    return any(
+        action in as_list(rights[sid]["Action"])
+        and fnmatchcase(name, rights[sid]["Resource"]["Fn::Join"][1][1].removeprefix("/"))
+        for sid in (f"{kind}Objects", "DrillNote")
+        if sid in rights
+    )
 
 
-def test_a_night_asks_for_nothing_that_its_role_may_not(
-    small: Stack, recorded: tuple[str, list[tuple[str, str]]], s3_server: S3Server, tmp_path: Path
-) -> None:
-    """Two nights with backups, and what looks at them: the policy allows every request, and none in vain."""
-    endpoint, seen = recorded
+def start(environ: dict[str, str], place: Path, *words: str) -> None:
+    """The script with these words, as the task has it."""
+    task = [sys.executable, "-c", SCRIPT.read_text(encoding="utf-8"), *words]
+    done = subprocess.run(task, env=environ, capture_output=True, text=True, check=False, cwd=place, timeout=240)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def environ(recorded: tuple[str, list[tuple[str, str]]], s3_server: S3Server, small: Stack, tmp_path: Path) -> Environ:
+    """What a task is told, with buckets of its own."""
+    endpoint, _ = recorded
     for bucket in BUCKETS.values():
         s3_server.create_bucket(bucket)
     feeds = tmp_path / "feeds"
     made = CliRunner().invoke(root, ["simulate", str(feeds), "--stations", "2", "--days", "2", "--seed", "3"])
     assert made.exit_code == 0, made.output
     text = (feeds / "barograph.toml").read_text(encoding="utf-8")
-    environ = {
+    return {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": os.pathsep.join(sys.path),
         **s3_server.environment,
@@ -116,10 +126,15 @@ def test_a_night_asks_for_nothing_that_its_role_may_not(
         "BAROGRAPH_LANDING": f"s3://{BUCKETS['Landing']}",
         "BAROGRAPH_BACKUPS": f"s3://{BUCKETS['Backups']}/{small.settings.backups_prefix}",
     }
+
+
+def test_tasks_ask_for_nothing_that_their_roles_may_not(
+    small: Stack, environ: Environ, recorded: tuple[str, list[tuple[str, str]]], tmp_path: Path
+) -> None:
+    """Two nights with backups, and what looks at them; then two drills: each request is allowed, no right in vain."""
+    _, seen = recorded
     for words in ([], [], ["backup", "verify"], ["backup", "list"], ["verify"]):
-        night = [sys.executable, "-c", SCRIPT.read_text(encoding="utf-8"), *words]
-        done = subprocess.run(night, env=environ, capture_output=True, text=True, check=False, cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
+        start(environ, tmp_path, *words)
     rights = small.statements("NightlyRolePolicy")
     asked = {asked_for(method, path) for method, path in seen}
     assert sorted(item for item in asked if not allowed(rights, *item)) == []
@@ -127,3 +142,13 @@ def test_a_night_asks_for_nothing_that_its_role_may_not(
     assert used == {
         (action, bucket) for action in ("s3:ListBucket", "s3:GetObject", "s3:PutObject") for bucket in BUCKETS.values()
     }
+    seen.clear()
+    start(environ, tmp_path, "backup", "drill", "--scratch", f"sqlite:///{tmp_path}/drill.db")
+    start(environ, tmp_path, "backup", "drill", "--scratch", f"sqlite:///{tmp_path}/drill.db")
+    rights = small.statements("DrillRolePolicy")
+    asked = {asked_for(method, path) for method, path in seen}
+    assert sorted(item for item in asked if not allowed(rights, *item)) == []
+    written = [name for action, _, name in asked if action == "s3:PutObject"]
+    assert [name.rpartition("/")[2] for name in written] == ["drill.json"]
+    assert {bucket for _, bucket, _ in asked} == {BUCKETS["Backups"]}
+    assert not allowed(rights, "s3:PutObject", BUCKETS["Backups"], written[0].replace("drill", "manifest"))

@@ -51,6 +51,10 @@ def test_what_is_missing_is_named(missing: str) -> None:
         ("backup_window", "03:00-03:10", "shorter than 30 minutes"),
         ("backup_window", "3-4", "HH:MM-HH:MM"),
         ("deletion_protection", "yes", "neither true nor false"),
+        ("command_hours", "8", "between 1 and 7"),
+        ("drill", "weekly", "neither true nor false"),
+        ("drill_schedule", "Sun 04:00", "six fields"),
+        ("drill_storage_gib", "20", "between 21 and 200"),
         ("egress", "internet", "none of nat"),
         ("image", "123.dkr.ecr.eu-west-3.amazonaws.com/barograph:1", "without the registry"),
         ("image", "barograph", "repository:tag"),
@@ -77,6 +81,14 @@ def test_a_wrong_setting_is_refused(name: str, value: str, said: str) -> None:
         settings(**{name: value})
     assert str(caught.value).startswith(f"barograph:{name}: ")
     assert said in str(caught.value)
+
+
+def test_the_drills_time_on_an_instance_is_the_timers() -> None:
+    """EventBridge's cron is no time for systemd: a setting that would have no effect is refused."""
+    assert settings(drill_schedule="30 5 1 * ? *").drill_schedule == "30 5 1 * ? *"
+    assert settings(runner="ec2").drill
+    with pytest.raises(SettingsError, match="systemctl edit barograph-drill"):
+        settings(runner="ec2", drill_schedule="30 5 1 * ? *")
 
 
 def test_a_slip_in_a_name_is_told_with_the_nearest() -> None:

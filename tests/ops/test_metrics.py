@@ -11,7 +11,6 @@ import time
 import urllib.request
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,15 +19,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from barograph.config import Settings, load
 from barograph.errors import StoreUnavailable, UsageError
-from barograph.ops.metrics import METRICS, Sample, collect, emf_lines, prometheus_text, write_textfile
-from barograph.ops.metrics.expose import AT_ONCE
+from barograph.ops.metrics import METRICS, Sample, collect, prometheus_text, write_textfile
 from tests.cli.conftest import call
 from tests.support.prometheus import fired, measured, needs_promtool, promtool
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 MONITORING: Final = ROOT / "deploy" / "monitoring"
 NAMES: Final = {metric.name for metric in METRICS}
-NOW: Final = datetime(2026, 11, 25, 6, 0, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +88,24 @@ def test_the_replica_set(replica_set: Any, ran: tuple[Path, Path]) -> None:
     assert len([one for one in samples if one.name == "barograph_replica_lag_seconds"]) >= 2
 
 
+def test_a_backup_that_cannot_be_used_is_none(ran: tuple[Path, Path], tmp_path: Path) -> None:
+    """Without a manifest, or with a damaged one, a newer backup does not hide that the last good one is old."""
+    settings, samples = samples_of(ran)
+    name = "barograph_backup_last_success_timestamp_seconds"
+    (good,) = (ran[1] / "backups").iterdir()
+    place = tmp_path / "backups"
+    shutil.copytree(good, place / good.name)
+    shutil.copytree(good, place / "20991231T000000000Z")
+    (place / "20991231T000000000Z" / "manifest.json").write_text("{", encoding="utf-8")
+    shutil.copytree(good, place / "20991231T000001000Z")
+    (place / "20991231T000001000Z" / "manifest.json").unlink()
+    found = collect(replace(settings, backup_url=str(place)), None)
+    assert value(found, name) == value(samples, name)
+    assert value(found, "barograph_backup_bytes") == value(samples, "barograph_backup_bytes")
+    shutil.rmtree(place / good.name)
+    assert not [one for one in collect(replace(settings, backup_url=str(place)), None) if one.name == name]
+
+
 def test_prometheus_reads_it(ran: tuple[Path, Path]) -> None:
     """The text parses back into the same values, each metric with its help."""
     _, samples = samples_of(ran)
@@ -102,24 +117,6 @@ def test_prometheus_reads_it(ran: tuple[Path, Path]) -> None:
             read[one.name, tuple(one.labels.values())] = one.value
     assert read == {(one.name, one.labels): pytest.approx(one.value) for one in samples}
     assert all(helps[metric.name] == metric.help for metric in METRICS if metric.name in helps)
-
-
-def test_cloudwatch_reads_it() -> None:
-    """Each line is an event of the embedded metric format: at most 100 metrics, dimensions and values at the root."""
-    samples = [Sample("barograph_up", 1.0), Sample("barograph_station_reports", 5.0, ("07015",))]
-    events = [json.loads(line) for line in emf_lines(samples, NOW)]
-    assert len(events) == 2
-    for event in events:
-        assert event["_aws"]["Timestamp"] == 1795586400000
-        (directive,) = event["_aws"]["CloudWatchMetrics"]
-        assert directive["Namespace"] == "barograph"
-        assert all(isinstance(event[metric["Name"]], float) for metric in directive["Metrics"])
-        assert all(isinstance(event[name], str) for name in directive["Dimensions"][0])
-        assert len(directive["Metrics"]) <= AT_ONCE
-    assert events[1]["station"] == "07015"
-    assert events[1]["_aws"]["CloudWatchMetrics"][0]["Metrics"] == [
-        {"Name": "barograph_station_reports", "Unit": "Count"}
-    ]
 
 
 def test_the_text_file(tmp_path: Path) -> None:

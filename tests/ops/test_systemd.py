@@ -104,6 +104,35 @@ def test_every_command_exists() -> None:
         assert call(*words[2:], "--help").exit_code == 0, line
 
 
+FORBID: Final = """
+import ctypes, os, sys
+if ctypes.CDLL(None, use_errno=True).prctl(65, 1, 0, 0, 0):  # PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN: Linux 6.3
+    sys.exit(77)
+os.execve(sys.executable, [sys.executable, "-m", "barograph", *sys.argv[1:]], os.environ)
+"""
+
+
+def test_no_code_is_made_while_it_runs(tmp_path: Path) -> None:
+    """MemoryDenyWriteExecute by the kernel's own switch: with the units' environment a night works, without it none."""
+    feeds = tmp_path / "feeds"
+    assert call("simulate", str(feeds), "--days", "1").exit_code == 0
+    (run,) = (unit for unit in units_of(Machine()) if unit.name == "barograph-run.service")
+    assert setting(run, "MemoryDenyWriteExecute") == ["yes"]
+    given = dict(pair.split("=", 1) for line in setting(run, "Environment") for pair in line.split())
+    base = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)}
+    words = ("--config", str(feeds / "barograph.toml"), "--data-dir", str(tmp_path / "data"), "run")
+    codes = [
+        subprocess.run(
+            [sys.executable, "-c", FORBID, *words], env={**base, **more}, capture_output=True, check=False, timeout=110
+        ).returncode
+        for more in (given, {})
+    ]
+    if 77 in codes:
+        pytest.skip("this kernel cannot forbid it")
+    assert codes[0] == 0
+    assert codes[1] != 0, "polars no longer makes code: the line in the units can go"
+
+
 def test_writing_them_again_changes_nothing(tmp_path: Path) -> None:
     """The second time says so; a changed option changes the files that it concerns."""
     folder = tmp_path / "units"
@@ -184,8 +213,8 @@ def test_the_nightly_command_in_a_sandbox(tmp_path: Path) -> None:
     """The service's very command line works for a user without rights, home or a writable file system.
 
     The sandbox is made by unshare, mount and setpriv as the unit's settings say (User, ProtectSystem=strict,
-    ProtectHome, PrivateTmp, StateDirectory, CapabilityBoundingSet, NoNewPrivileges, UMask, LoadCredential), since no
-    systemd runs here. The store's URL comes from a credential.
+    ProtectHome, PrivateTmp, StateDirectory, CapabilityBoundingSet, NoNewPrivileges, UMask, LoadCredential), so that it
+    is tried also where no systemd can be booted (test_systemd_booted.py). The store's URL comes from a credential.
     """
     feeds, data, credentials = tmp_path / "feeds", tmp_path / "data", tmp_path / "credentials"
     assert call("simulate", str(feeds)).exit_code == 0

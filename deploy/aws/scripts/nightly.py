@@ -1,4 +1,4 @@
-"""The nightly job inside of the container: store URI and configuration from secrets, run, backup, metrics.
+"""The job inside of the container: store URI and configuration from secrets; run, backup, metrics, or a given command.
 
 The text of this module is the task's command (`python3 -c`), so it imports nothing but the standard library and, where
 it is started, runs the barograph of the image. A value is read from the variable NAME, or from the file that NAME_FILE
@@ -10,27 +10,32 @@ names (systemd credentials on the EC2 instance).
 | DB_HOST, DB_PORT, DB_NAME, DB_CA_FILE | of the cluster |
 | JOB_CONFIG | the text of barograph.toml |
 | JOB_VARIABLES | JSON: variables that barograph.toml refers to; BAROGRAPH_STORE in it takes the place of DB_* |
+| JOB_HOURS | after which a command is ended; without it none is |
 
-Exits with what `barograph run` said; where that was 0 and the backup failed, with 1. With words, it runs barograph with
-these instead, in the same environment: `backup verify`, `backup restore --force`, `rebuild --yes`.
+Exits with what `barograph run` said; where that was 0, with what the backup said, then the metrics. With words, it runs
+barograph with these instead, in the same environment: `backup verify`, `backup restore --force`, `rebuild --yes`; after
+`backup drill` the metrics are taken again. A command that takes too long gets SIGTERM, and counts as 124.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
-GIVEN = ("DB_USERNAME", "DB_PASSWORD", "DB_HOST", "DB_PORT", "DB_NAME", "DB_CA_FILE", "JOB_CONFIG", "JOB_VARIABLES")
-RAN = (0, 3)
+PLACE = ("DB_HOST", "DB_PORT", "DB_NAME", "DB_CA_FILE")
+GIVEN = ("DB_USERNAME", "DB_PASSWORD", *PLACE, "JOB_CONFIG", "JOB_VARIABLES", "JOB_HOURS")
+TOO_LONG = 124
+STOPPED = 143
+GRACE = 90.0
+"""Seconds in which a command that is ended keeps what it has; ECS gives the whole task 120."""
 
 
 def given(environ: Mapping[str, str], name: str) -> str:
@@ -79,90 +84,77 @@ def program(env: Mapping[str, str]) -> list[str]:
     return env.get("JOB_BAROGRAPH", "barograph").split()
 
 
-def barograph(env: Mapping[str, str], *words: str) -> tuple[int, Any]:
-    """Run a command with --json: its exit code, and what it said, None where that is no JSON. stderr passes through."""
-    done = subprocess.run(  # noqa: S603 - the image's own program
-        [*program(env), *words, "--json"],
-        env=env,
-        stdout=subprocess.PIPE,
-        check=False,
-        text=True,
-    )
+class Commands:
+    """Runs barograph, one command after the other; SIGTERM ends the one at work, and the next do not begin."""
+
+    def __init__(self, env: Mapping[str, str], hours: str = "") -> None:
+        self.env = env
+        self.seconds = float(hours) * 3600 if hours else None
+        self.child: subprocess.Popen[str] | None = None
+        self.stopped = threading.Event()
+
+    def stop(self, *_: object) -> None:
+        """End the command at work, and begin no other."""
+        self.stopped.set()
+        if self.child is not None:
+            self.child.terminate()
+
+    def run(self, *words: str, document: bool = False) -> int:
+        """Run a command; its exit code. A `document` is what it says as JSON: one line of the log."""
+        if self.stopped.is_set():
+            return STOPPED
+        pipe = subprocess.PIPE if document else None
+        command = [*program(self.env), *words, *(["--json"] if document else [])]
+        child = subprocess.Popen(command, env=self.env, stdout=pipe, text=True)  # noqa: S603 - the image's own program
+        self.child = child
+        if self.stopped.is_set():
+            child.terminate()
+        late = threading.Event()
+        watch = None if self.seconds is None else threading.Timer(self.seconds, end, (child, late))
+        if watch is not None:
+            watch.start()
+        said, _ = child.communicate()
+        if watch is not None:
+            watch.cancel()
+        self.child = None
+        if said:
+            print(one_line(said), flush=True)  # noqa: T201 - the task's log
+        if late.is_set():
+            print(f"{' '.join(words)}: ended, it took too long", file=sys.stderr, flush=True)  # noqa: T201
+            return TOO_LONG
+        return child.returncode
+
+
+def end(child: subprocess.Popen[str], late: threading.Event) -> None:
+    """End a command that takes too long: as SIGTERM does, then for good."""
+    late.set()
+    child.terminate()
     try:
-        return done.returncode, json.loads(done.stdout)
+        child.wait(GRACE)
+    except subprocess.TimeoutExpired:
+        child.kill()
+
+
+def one_line(said: str) -> str:
+    """A document on one line, so that it is one event in CloudWatch; what is none, as it is."""
+    try:
+        return json.dumps(json.loads(said), ensure_ascii=False)
     except json.JSONDecodeError:
-        return done.returncode, None
-
-
-def emf(values: Mapping[str, tuple[float, str]], dimensions: Mapping[str, str], now: float) -> str:
-    """One line of CloudWatch's embedded metric format; with a dimension, the value counts with it and without."""
-    metrics = [{"Name": name, "Unit": unit} for name, (_, unit) in values.items()]
-    sets = [list(dimensions), []] if dimensions else [[]]
-    about = {"Namespace": "barograph", "Dimensions": sets, "Metrics": metrics}
-    head = {"_aws": {"Timestamp": int(now * 1000), "CloudWatchMetrics": [about]}}
-    return json.dumps({**head, **dimensions, **{name: value for name, (value, _) in values.items()}})
-
-
-def of_run(code: int, report: Any) -> dict[str, tuple[float, str]]:
-    """What a run report says in numbers."""
-    found: dict[str, tuple[float, str]] = {"run_success": (int(code in RAN), "Count")}
-    if not isinstance(report, dict) or "reports" not in report:
-        return found
-    counts = report["reports"]
-    began, ended = (datetime.fromisoformat(report[key]) for key in ("started", "finished"))
-    return found | {
-        "run_duration_seconds": ((ended - began).total_seconds(), "Seconds"),
-        "reports_new": (counts["new"], "Count"),
-        "reports_changed": (counts["changed"], "Count"),
-        "rows_rejected": (counts["rejected"], "Count"),
-        "objects_failed": (sum(item["status"] == "failed" for item in report["objects"]), "Count"),
-        "connections_failed": (sum(item["status"] == "failed" for item in report["connections"]), "Count"),
-    }
-
-
-def ages(stations: Iterable[Mapping[str, Any]], now: datetime) -> dict[str, float]:
-    """Seconds since the last report of each station that has one."""
-    return {
-        item["station_id"]: (now - datetime.fromisoformat(item["last"])).total_seconds()
-        for item in stations
-        if item["last"] is not None
-    }
+        return said.rstrip("\n")
 
 
 def nightly(environ: Mapping[str, str], words: Sequence[str] = ()) -> int:
     """Run, back up, measure, or do what the words say; the exit code."""
     with tempfile.TemporaryDirectory(prefix="barograph-job-") as folder:
-        env = child_environment(environ, Path(folder))
+        commands = Commands(child_environment(environ, Path(folder)), given(environ, "JOB_HOURS"))
+        signal.signal(signal.SIGTERM, commands.stop)
         if words:
-            return subprocess.run([*program(env), *words], env=env, check=False).returncode  # noqa: S603 - as above
-        code, report = barograph(env, "run")
-        say(report)
-        backup, manifest = barograph(env, "backup", "create")
-        say(manifest)
-        numbers = of_run(code, report) | {"backup_success": (int(backup == 0), "Count")}
-        print(emf(numbers, {}, time.time()), flush=True)  # noqa: T201 - CloudWatch reads stdout
-        measure(env)
-        return code if code or not backup else 1
-
-
-def measure(env: Mapping[str, str]) -> None:
-    """Freshness of each station, and how long a day of the freshest takes; what cannot be asked is left out."""
-    _, stations = barograph(env, "stations")
-    old = ages(stations or [], datetime.now(UTC))
-    for station, age in old.items():
-        print(emf({"station_freshness_seconds": (age, "Seconds")}, {"station": station}, time.time()))  # noqa: T201
-    if old:
-        freshest = min(old, key=lambda station: old[station])
-        day = next(item["last"] for item in stations if item["station_id"] == freshest)[:10]
-        _, timed = barograph(env, "access-time", freshest, day, "--repeat", "20")
-        if timed:
-            print(emf({"access_time_ms": (timed["median_ms"], "Milliseconds")}, {}, time.time()))  # noqa: T201
-
-
-def say(document: Any) -> None:
-    """A document on one line, so that it is one event in CloudWatch."""
-    if document is not None:
-        print(json.dumps(document, ensure_ascii=False), flush=True)  # noqa: T201 - the task's log
+            codes = [commands.run(*words)]
+        else:
+            codes = [commands.run("run", document=True), commands.run("backup", "create", document=True)]
+        if not words or tuple(words[:2]) == ("backup", "drill"):
+            codes.append(commands.run("metrics", "--emf"))
+        return next((code for code in codes if code), 0)
 
 
 if __name__ == "__main__":

@@ -72,6 +72,7 @@ def load(
         ),
         metrics_textfile=None if textfile is None else Path(textfile),
         metrics_emf=metrics.get("emf", False),
+        metrics_series=_series(metrics, checker),
         stations=stations,
         intervals=intervals,
         connections=connections,
@@ -91,6 +92,13 @@ def _concurrency(table: Mapping[str, Any], checker: Checker) -> int:
     value: int = table.get("concurrency", TABLES["sync"]["concurrency"].default)
     if value < 1:
         checker.fail(f"[sync] concurrency = {value} is less than 1", "concurrency", table="sync")
+    return value
+
+
+def _series(table: Mapping[str, Any], checker: Checker) -> int:
+    value: int = table.get("emf_series", TABLES["metrics"]["emf_series"].default)
+    if value < 0:
+        checker.fail(f"[metrics] emf_series = {value} is less than 0", "emf_series", table="metrics")
     return value
 
 

@@ -120,6 +120,7 @@ class Settings:
     retention: Retention = Retention()
     metrics_textfile: Path | None = None
     metrics_emf: bool = False
+    metrics_series: int = 50
     concurrency: int = 4
     timezone: str = "UTC"
     config_file: Path | None = None

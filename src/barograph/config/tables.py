@@ -50,6 +50,7 @@ TABLES: Final[dict[str, dict[str, Option]]] = {
     "metrics": {
         "textfile": Option(str, None, "file that every run writes, for node_exporter's textfile collector"),
         "emf": Option(bool, False, "whether every run prints its metrics for CloudWatch (embedded metric format)"),
+        "emf_series": Option(int, 50, "stations, and connections, with series of their own in CloudWatch: the stalest"),
     },
     "ingest": {
         "rejected_threshold": Option(float, 0.0, "share of a run's report rows that may be rejected before it exits 3"),

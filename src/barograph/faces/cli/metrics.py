@@ -31,7 +31,8 @@ def metrics(app: App, *, textfile: str | None, listen: str | None, emf: bool, as
     """Measure runs, stations, servers, backups, disk.
 
     Without options the samples are printed as Prometheus' text. Each metric, its unit and its meaning stand in
-    docs/metrics.md. A `run` writes and prints them by itself where [metrics] textfile or emf ask for it.
+    docs/metrics.md. A `run` writes and prints them by itself where [metrics] textfile or emf ask for it. For CloudWatch
+    instants become ages, and of many stations only the stalest have series of their own ([metrics] emf_series).
     """
     from barograph.faces.cli import render
     from barograph.model import utc_now
@@ -47,7 +48,7 @@ def metrics(app: App, *, textfile: str | None, listen: str | None, emf: bool, as
     elif as_json:
         render.json([{"name": one.name, "labels": list(one.labels), "value": one.value} for one in samples])
     elif emf:
-        for line in emf_lines(samples, utc_now()):
+        for line in emf_lines(samples, utc_now(), app.settings.metrics_series):
             click.echo(line)
     else:
         click.echo(prometheus_text(samples), nl=False)
@@ -79,7 +80,7 @@ def publish(app: App) -> None:
     if settings.metrics_textfile is not None:
         write_textfile(samples, settings.metrics_textfile)
     if settings.metrics_emf:
-        for line in emf_lines(samples, utc_now()):
+        for line in emf_lines(samples, utc_now(), settings.metrics_series):
             click.echo(line)
 
 

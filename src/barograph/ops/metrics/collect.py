@@ -9,9 +9,9 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from barograph.errors import BarographError
+from barograph.errors import BackupError, BarographError
 from barograph.model import SyncReport, utc_now
-from barograph.ops.backup.catalogue import instant_of, open_backups
+from barograph.ops.backup.catalogue import DRILL, instant_of, is_whole, open_backups
 from barograph.ops.disk import free_bytes
 from barograph.ops.metrics.registry import Sample
 
@@ -122,16 +122,22 @@ def of_replica(url: str) -> Iterator[Sample]:
 
 
 def of_backups(url: str) -> Iterator[Sample]:
-    """The newest whole backup and the last successful drill. Raises BackupError."""
-    listed = open_backups(url, make=False).listed()
-    whole = [item for item in listed if item.manifest is not None]
-    if whole:
-        newest = max(whole, key=lambda item: item.backup_id)
-        yield Sample("barograph_backup_last_success_timestamp_seconds", instant_of(newest.backup_id).timestamp())
-        yield Sample("barograph_backup_bytes", newest.bytes)
-    drills = [item.drilled for item in listed if item.drilled is not None and item.drilled["ok"]]
-    if drills:
-        latest = max(_instant(drill["at"]) for drill in drills)
+    """The newest whole backup and the last successful drill. Raises BackupError.
+
+    However many there are, one manifest is read, and what the drills have left.
+    """
+    backups = open_backups(url, make=False)
+    contents = {name: entries for name, entries in backups.contents().items() if is_whole(entries)}
+    for backup_id in sorted(contents, reverse=True):
+        with suppress(BackupError):
+            backups.manifest(backup_id)
+            yield Sample("barograph_backup_last_success_timestamp_seconds", instant_of(backup_id).timestamp())
+            yield Sample("barograph_backup_bytes", sum(entry.size for entry in contents[backup_id]))
+            break
+    drilled = [name for name, entries in contents.items() if any(entry.key.endswith(f"/{DRILL}") for entry in entries)]
+    told = [drill for drill in map(backups.drilled, drilled) if drill is not None and drill["ok"]]
+    if told:
+        latest = max(_instant(drill["at"]) for drill in told)
         yield Sample("barograph_drill_last_success_timestamp_seconds", latest.timestamp())
 
 

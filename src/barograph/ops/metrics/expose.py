@@ -1,29 +1,21 @@
-"""Samples as Prometheus' text, as a text file for its node exporter, and as CloudWatch's embedded metric format."""
+"""Samples as Prometheus' text, and as a text file for its node exporter."""
 
 from __future__ import annotations
 
-import json
 import os
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from barograph.errors import UsageError
-from barograph.model import epoch_ms
 from barograph.ops.metrics.registry import BY_NAME, Sample
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric as Family
-
-NAMESPACE: Final = "barograph"
-AT_ONCE: Final = 100
-"""CloudWatch takes so many metrics in one event (embedded metric format, specification)."""
 
 
 class _Collected(Collector):
@@ -66,28 +58,3 @@ def write_textfile(samples: Sequence[Sample], path: Path) -> None:
         raise UsageError(
             f"cannot be written: {error.strerror}", where=str(path), hint="make its folder, writable for this user"
         ) from error
-
-
-def emf_lines(samples: Sequence[Sample], now: datetime) -> Iterator[str]:
-    """One JSON line for each set of labels, as CloudWatch's embedded metric format has it.
-
-    The agent, Fargate's awslogs driver and Lambda turn such lines of a log into metrics. Delivery is at least once:
-    alarms belong on a maximum, never on a sum.
-    """
-    groups: dict[tuple[tuple[str, str], ...], list[Sample]] = defaultdict(list)
-    for sample in samples:
-        names = BY_NAME[sample.name].labels
-        groups[tuple(zip(names, sample.labels, strict=True))].append(sample)
-    for labels, group in groups.items():
-        for start in range(0, len(group), AT_ONCE):
-            yield json.dumps(_event(labels, group[start : start + AT_ONCE], now), separators=(",", ":"))
-
-
-def _event(labels: tuple[tuple[str, str], ...], group: Sequence[Sample], now: datetime) -> dict[str, Any]:
-    metrics = [{"Name": sample.name, "Unit": BY_NAME[sample.name].unit} for sample in group]
-    directive = {"Namespace": NAMESPACE, "Dimensions": [[name for name, _ in labels]], "Metrics": metrics}
-    return {
-        "_aws": {"Timestamp": epoch_ms(now), "CloudWatchMetrics": [directive]},
-        **dict(labels),
-        **{sample.name: sample.value for sample in group},
-    }

@@ -10,16 +10,23 @@ from typing import Final, Literal
 
 Unit = Literal["Seconds", "Bytes", "Count", "None"]
 """As CloudWatch calls them."""
+Whole = Literal["max", "min", "sum"]
+"""How the values of all label sets become one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric. `labels` are what tells its series apart."""
+    """One metric. `labels` are what tells its series apart.
+
+    `whole`: how the series together make one value, for CloudWatch, whose alarms see one series each: the worst of all
+    or their sum; None where such a value would mean nothing, as over commands or fates.
+    """
 
     name: str
     unit: Unit
     help: str
     labels: tuple[str, ...] = ()
+    whole: Whole | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +59,24 @@ METRICS: Final[tuple[Metric, ...]] = (
         "Seconds",
         "when the last sync of the connection ended that did not fail",
         ("connection",),
+        "min",
     ),
-    Metric("barograph_connection_failing", "None", "1 where the last sync of the connection failed", ("connection",)),
-    Metric("barograph_connection_records", "Count", "records of the last sync of the connection", ("connection",)),
-    Metric("barograph_connection_duration_seconds", "Seconds", "how long the last sync took", ("connection",)),
+    Metric(
+        "barograph_connection_failing", "None", "1 where the last sync of the connection failed", ("connection",), "sum"
+    ),
+    Metric(
+        "barograph_connection_records", "Count", "records of the last sync of the connection", ("connection",), "sum"
+    ),
+    Metric("barograph_connection_duration_seconds", "Seconds", "how long the last sync took", ("connection",), "max"),
     Metric("barograph_failed_objects", "Count", "objects of the landing zone that cannot be read now"),
     Metric("barograph_landed_objects", "Count", "objects of the landing zone that were ingested"),
     Metric("barograph_landed_bytes", "Bytes", "what these measure"),
-    Metric("barograph_station_last_report_timestamp_seconds", "Seconds", "the station's last report", ("station",)),
-    Metric("barograph_station_reports", "Count", "reports of the station", ("station",)),
+    Metric(
+        "barograph_station_last_report_timestamp_seconds", "Seconds", "the station's last report", ("station",), "min"
+    ),
+    Metric("barograph_station_reports", "Count", "reports of the station", ("station",), "sum"),
     Metric("barograph_replica_members", "Count", "members of the replica set by state", ("state",)),
-    Metric("barograph_replica_lag_seconds", "Seconds", "how far a secondary is behind the primary", ("member",)),
+    Metric("barograph_replica_lag_seconds", "Seconds", "how far a secondary is behind the primary", ("member",), "max"),
     Metric("barograph_replica_degraded", "None", "0 healthy, 1 degraded, 2 down or unreachable"),
     Metric("barograph_backup_last_success_timestamp_seconds", "Seconds", "when the newest whole backup was taken"),
     Metric("barograph_backup_bytes", "Bytes", "what the newest whole backup measures"),

@@ -72,6 +72,11 @@ def _who(machine: Machine) -> tuple[Setting, ...]:
             "readable to root alone; the job gets copies in memory that no other process sees.",
         ),
         Setting("Environment", "PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1", "Lines reach the journal at once."),
+        Setting(
+            "Environment",
+            "POLARS_SKIP_CPU_CHECK=1",
+            "polars looks at the processor with code that it makes while it runs; MemoryDenyWriteExecute forbids that.",
+        ),
     )
 
 
