@@ -188,6 +188,14 @@ def test_damage_keeps_what_was_whole_and_tells_the_place() -> None:
 
 
 @pytest.mark.parametrize("codec", PACK)
+def test_a_block_holds_no_more_than_its_records(codec: str) -> None:
+    """A count that says too few would lose the others without a word: no checksum stands over it."""
+    data = container(PLAIN, [(48, PACK[codec](encoded(PLAIN, RECORDS[:50])))], codec)
+    with pytest.raises(FormatError, match="bytes stand behind the 48 records of a block, at byte"):
+        read(data)
+
+
+@pytest.mark.parametrize("codec", PACK)
 @given(st.data())
 def test_damage_is_an_error_or_nothing(codec: str, data: st.DataObject) -> None:
     """Cut anywhere, or with bytes changed: a FormatError, or records; where a checksum stands over them, the same."""
