@@ -174,9 +174,7 @@ def test_logs_expire_when_asked(store_url: str) -> None:
     now = utc_now()
     entries = [LogEntry(str(age), now - timedelta(days=age), "info", "m") for age in (1, 9, 40)]
     with closing(open_store(store_url)) as store:
-        store.put_logs(entries)
-        store.expire_logs(0)
-        assert len(store.logs(LogQuery())) == 3
+        store.put_logs(entries[:1])
         if not store_url.startswith("sqlite"):
             with MongoClient[dict[str, Any]](store_url) as client:
                 logs = client.get_default_database()["logs"]
@@ -185,6 +183,10 @@ def test_logs_expire_when_asked(store_url: str) -> None:
                     expiry = {index["name"]: index.get("expireAfterSeconds") for index in logs.list_indexes()}
                     assert expiry.get("expiry") == seconds
                 assert store.schema() == Schema(VERSION)
+        # Not before: the server may look for what has expired at any moment of the above.
+        store.expire_logs(0)
+        store.put_logs(entries)
+        assert len(store.logs(LogQuery())) == 3
         store.expire_logs(30)
         deadline = time.monotonic() + 60
         while len(store.logs(LogQuery())) > 2:
