@@ -6,6 +6,7 @@ import os
 import select
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -63,15 +64,16 @@ def can_enter() -> str | None:
 
 
 class RootShell:
-    """A root's bash, as a context. Its end ends every process in the root and every mount."""
+    """A root's bash, as a context. Its end ends every process in the root and every mount; ports are the machine's."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, environment: Mapping[str, str]) -> None:
         self._steps = root / STEPS
         self._number = 0
         (self._steps / "driver").write_text(_DRIVER, encoding="utf-8")
         path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         words = [f"PATH={path}", "HOME=/root", "LANG=C.UTF-8", "TERM=dumb", "DEBIAN_FRONTEND=noninteractive"]
         words += [f"{name}={os.environ[name]}" for name in _PASSED if name in os.environ]
+        words += [f"{name}={value}" for name, value in environment.items()]
         self._process = subprocess.Popen(
             [
                 "unshare",
