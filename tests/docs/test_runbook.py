@@ -70,7 +70,7 @@ def run(shell: RootShell, block: Block) -> None:
                 raise AssertionError(f"{error}\nall of it was\n{said.text}") from None
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(460)  # less than faulthandler's, which would end the whole run
 def test_the_runbook_does_what_it_says(machine: Path, mongod: Mongod) -> None:
     """From the installation on a bare Debian 12 to the tearing down, every block that is run gives what it shows.
 

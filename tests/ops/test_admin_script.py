@@ -27,6 +27,7 @@ def inside(tmp_path: Path) -> Path:
     text = text.replace("/etc/barograph/credentials", str(tmp_path / "credentials"))
     text, found = re.subn(r"exec setpriv .* /opt/barograph/bin/barograph", f"exec {program}", text)
     assert found == 1
+    text = text.replace("exec /opt/barograph/bin/barograph", f"exec {program} as-root")
     script = tmp_path / "script"
     script.write_text(text.replace("$(id -u)", "0"), encoding="utf-8")
     script.chmod(0o755)
@@ -74,6 +75,16 @@ def test_secrets_become_variables_as_in_a_unit(tmp_path: Path) -> None:
     assert {name: shown[name] for name in names & shown.keys()} == wanted
     assert shown["BAROGRAPH_CONFIG"] == "/etc/barograph/barograph.toml"
     assert shown["BAROGRAPH_DATA_DIR"] == "/var/lib/barograph"
+
+
+def test_units_are_written_by_root_itself(tmp_path: Path) -> None:
+    """`install-service` stays root's, and no secret reaches it."""
+    (tmp_path / "credentials").mkdir()
+    (tmp_path / "credentials" / "TOKEN").write_text("secret\n", encoding="utf-8")
+    words = [str(inside(tmp_path)), "install-service", "--timezone", "UTC"]
+    told = subprocess.run(words, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=True).stdout
+    assert told.startswith("as-root install-service --timezone UTC\n")
+    assert "secret" not in told
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs root, to become somebody else")
