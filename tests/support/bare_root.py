@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -44,11 +45,12 @@ def place() -> str | None:
 
 def make_root(root: Path) -> None:
     """Fill a folder with a bare Debian. Raises NoMirror; AssertionError with what mmdebstrap said where it fails."""
-    _ask_index()
+    pip = _pip_settings()
+    _ask_index(pip, root.parent)
     told = subprocess.run(["apt-config", "dump"], capture_output=True, text=True, check=True).stdout
     settings = root.with_name(f"{root.name}.apt")
     settings.write_text("".join(f"{line}\n" for line in told.splitlines() if _APT.fullmatch(line)), encoding="utf-8")
-    options = ("--quiet", "--mode=root", "--variant=minbase", f"--include={FRESH}", f"--aptopt={settings}")
+    options = ("--mode=root", "--variant=minbase", f"--include={FRESH}", f"--aptopt={settings}")
     # In namespaces of its own, so that its mounts end with it, however it ends.
     own = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
     words = [*own, "mmdebstrap", *options, SUITE, str(root), *_mirrors()]
@@ -57,13 +59,36 @@ def make_root(root: Path) -> None:
     if done.returncode and _UNREACHED.search(said):
         raise NoMirror(f"no mirror of Debian's packages answers: {said[-600:]}")
     assert done.returncode == 0, said
-    _network(root, told)
+    _network(root, told, pip)
 
 
-def _ask_index() -> None:
-    done = subprocess.run([*PIP, "index", "versions", "hatchling"], capture_output=True, text=True, check=False)
+def _ask_index(settings: Mapping[str, str], folder: Path) -> None:
+    """Raises NoMirror where pip, told no more than these settings, finds no index: folders of this machine are none."""
+    file = folder / "pip.conf"
+    file.write_text(_pip_conf(settings), encoding="utf-8")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+    words = (*PIP, "index", "versions", "--retries=1", "--timeout=30", "hatchling")
+    done = subprocess.run(
+        words, env={**environment, "PIP_CONFIG_FILE": str(file)}, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise NoMirror(f"no index of Python's packages answers: {done.stderr[-600:]}")
+
+
+def _pip_settings() -> dict[str, str]:
+    """Where pip finds packages, of this machine's settings."""
+    listed = subprocess.run([*PIP, "config", "list"], capture_output=True, text=True, check=True).stdout
+    found = {}
+    for line in listed.splitlines():
+        key, _, value = line.partition("=")
+        name, value = key.rpartition(".")[2], value.strip("'\"")
+        if name in _PIP_SETTINGS and "file:" not in value:
+            found[name] = value
+    return found | ({"cert": str(CERTIFICATES)} if CERTIFICATES.is_file() else {})
+
+
+def _pip_conf(settings: Mapping[str, str]) -> str:
+    return "\n".join(["[global]", *(f"{name} = {value}" for name, value in settings.items()), ""])
 
 
 def _mirrors() -> list[str]:
@@ -84,23 +109,15 @@ def _mirrors() -> list[str]:
     return lines + [f"deb {url} {SUITE}-security main" for url in found if url.endswith("-security")][:1]
 
 
-def _network(root: Path, apt: str) -> None:
+def _network(root: Path, apt: str, settings: Mapping[str, str]) -> None:
     """Names, authorities and pip's index, as this machine has them."""
     for name in ("resolv.conf", "hosts"):
         if (source := Path("/etc", name)).is_file():
             shutil.copyfile(source, root / "etc" / name)
-    listed = subprocess.run([*PIP, "config", "list"], capture_output=True, text=True, check=True).stdout
-    settings = {}
-    for line in listed.splitlines():
-        key, _, value = line.partition("=")
-        name, value = key.rpartition(".")[2], value.strip("'\"")
-        if name in _PIP_SETTINGS and "file:" not in value:
-            settings[name] = value
-    if CERTIFICATES.is_file():
+    if "cert" in settings:
         shutil.copyfile(CERTIFICATES, root / KEPT[1:])
-        settings["cert"] = KEPT
+        settings = {**settings, "cert": KEPT}
         if "Acquire::https::CaInfo" in apt:
             last = root / "etc/apt/apt.conf.d/zz-host"
             last.write_text(f'Acquire::https::CaInfo "{KEPT}";\n', encoding="utf-8")
-    lines = ["[global]", *(f"{name} = {value}" for name, value in settings.items())]
-    (root / "etc/pip.conf").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (root / "etc/pip.conf").write_text(_pip_conf(settings), encoding="utf-8")
