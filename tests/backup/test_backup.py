@@ -88,6 +88,14 @@ def test_a_dropped_store_comes_back_whole(store_url: str, new_job: NewJob, backu
     assert content_of(again.store) == made.content
 
 
+def test_an_empty_store_makes_no_backup(mongo_url: str, backups: ops.Backups) -> None:
+    """A database that nothing was ever written to is refused: its backup would be the newest, before the good ones."""
+    with closing(open_store(mongo_url)) as empty:
+        with pytest.raises(BackupError, match="nothing to back up"):
+            ops.create(empty, backups)
+        assert backups.listed() == []
+
+
 def test_one_engine_s_backup_is_the_other_s(
     store_url: str, other_url: Callable[[str], str], new_job: NewJob, backups: ops.Backups
 ) -> None:
@@ -330,6 +338,7 @@ class Meanwhile(NoProgress):
 def test_a_backup_during_a_run_is_completed_by_the_next(mongo_url: str, new_job: NewJob, backups: ops.Backups) -> None:
     """What is read while a run writes is told to be so, and is nothing worse than what a killed run leaves."""
     job, writer = new_job(mongo_url), new_job(mongo_url)
+    job.store.migrate()
     rows: list[int] = []
     made = ops.create(job.store, backups, Meanwhile("stations", lambda: rows.append(ingest(writer).reports.new)))
     assert rows[0] > 1000

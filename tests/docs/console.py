@@ -51,7 +51,7 @@ class Session:
         {"console": self._console, "python": self._python, "toml": self._toml}[block.language](block)
 
     def _console(self, block: Block) -> None:
-        for number, line, expected in _commands(block):
+        for number, line, expected in commands(block):
             said = self._command(line)
             where = f"{block.page.name}:{number}: $ {line}"
             assert expected or self.code == 0, f"{where}\nexit {self.code}\n{said}"
@@ -103,17 +103,18 @@ class Session:
         load(path, environ={})
 
 
-def _commands(block: Block) -> list[tuple[int, str, list[str]]]:
-    """Line number, command and shown output of each command of a console block."""
+def commands(block: Block) -> list[tuple[int, str, list[str]]]:
+    """Line number, command and shown output of each command of a console block; lines after > belong to the command."""
     found: list[tuple[int, str, list[str]]] = []
     lines = block.text.splitlines()
     at = 0
     while at < len(lines):
         assert lines[at].startswith("$ "), f"{block.page.name}:{block.line + at}: a console block begins with $"
         number, command = block.line + at, lines[at][2:]
-        while command.endswith("\\"):
+        while at + 1 < len(lines) and lines[at + 1].startswith("> "):
             at += 1
-            command = command[:-1] + lines[at].removeprefix("> ")
+            more = lines[at].removeprefix("> ")
+            command = command[:-1] + more if command.endswith("\\") else f"{command}\n{more}"
         at += 1
         shown = []
         while at < len(lines) and not lines[at].startswith("$ "):

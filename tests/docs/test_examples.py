@@ -16,8 +16,8 @@ from tests.docs.console import Session
 from tests.docs.pages import DOCS, PAGES, Block, blocks
 
 RUN = ("console", "python", "toml")
-ELSEWHERE = ("mongodb.md",)
-"""Run by a test of their own: test_mongodb.py."""
+ELSEWHERE = ("mongodb.md", "runbook.md")
+"""Run by tests of their own: test_mongodb.py, test_runbook.py."""
 
 
 @pytest.mark.parametrize(

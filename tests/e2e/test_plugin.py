@@ -12,7 +12,7 @@ from typing import Final
 
 import pytest
 
-from tests.docs.console import _commands, hold
+from tests.docs.console import commands, hold
 from tests.docs.pages import DOCS, ROOT, blocks
 
 PAGE: Final = DOCS / "sources" / "python.md"
@@ -53,7 +53,7 @@ def test_the_page_s_package(tmp_path: Path) -> None:
     points = project["entry-points"]["barograph.sources"]
     install(tmp_path / "site", project["name"], files["ndbc_buoys.py"], points, project["version"])
     for block in (block for block in blocks(PAGE) if block.language == "console"):
-        for number, line, expected in _commands(block):
+        for number, line, expected in commands(block):
             done = barograph(tmp_path, *line.split()[1:])
             hold(f"{PAGE.name}:{number}: $ {line}", expected, done.stdout)
     table = tmp_path / "62304.txt"

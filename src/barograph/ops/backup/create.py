@@ -20,7 +20,7 @@ from barograph.ops.backup.manifest import Collection, Manifest, Part
 from barograph.pipeline.progress import NoProgress, Progress
 from barograph.store.archive import COLLECTIONS
 from barograph.store.base import Store
-from barograph.store.schema import VERSION, refusal
+from barograph.store.schema import refusal
 
 PART_BYTES: Final = 128 * 1024 * 1024
 """Documents in a part, before they are packed: some 20 MB as it is uploaded, in one piece that a retry repeats."""
@@ -36,13 +36,20 @@ def create(
 
     `part_bytes` is the size of documents after which a part ends.
 
-    Raises SchemaError for a store of a newer schema or with an unfinished restore, StoreError, BackupError.
+    Raises SchemaError for a store of a newer schema or with an unfinished restore, StoreError, BackupError; also for a
+    store that was never written: its backup would be the newest, and a restore would bring back nothing.
     """
     progress = progress or NoProgress()
     found = store.schema()
     error = refusal(found.version, found.restoring, where=store.url, writing=False)
     if error is not None:
         raise error
+    if found.version is None:
+        raise BackupError(
+            "the store is empty: there is nothing to back up",
+            where=store.url,
+            hint="`barograph run` fills it; if it held something, `barograph backup restore` brings that back",
+        )
     created, began = utc_now(), time.monotonic()
     backup_id = new_id(created)
     progress.start("backup", 0)
@@ -62,7 +69,7 @@ def create(
         barograph=version("barograph"),
         engine=store.archive.engine,
         store=store.url,
-        schema_version=VERSION if found.version is None else found.version,
+        schema_version=found.version,
         consistency=consistency,
         run=seen.last_run,
         unfinished=tuple(sorted(seen.ledger_runs - seen.runs)),

@@ -106,7 +106,9 @@ def _of_record(found: Status, prefix: str) -> Iterator[Problem]:
     for row in empty[:NAMED]:
         yield Problem(f"station {row.station_id} has no reports", f"{prefix} connections")
     if len(empty) > NAMED:
-        yield Problem(f"{len(empty) - NAMED:,} more stations have no reports", f"{prefix} stations")
+        more = len(empty) - NAMED
+        word = "station has" if more == 1 else "stations have"
+        yield Problem(f"{more:,} more {word} no reports", f"{prefix} stations")
     for row in silent[:NAMED]:
         hours = (found.now - _last(row)) / timedelta(hours=1)
         yield Problem(f"station {row.station_id}: the last report is {hours:,.0f} h old", f"{prefix} run")
