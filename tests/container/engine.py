@@ -146,6 +146,10 @@ class Engine:
         running = self.running.pop(name)
         return self._end(running, signal.SIGTERM)
 
+    def kill(self, name: str) -> None:
+        """SIGKILL, as the loss of it."""
+        self._end(self.running.pop(name), signal.SIGKILL)
+
     def is_healthy(self, name: str, health: Health | None = None) -> bool:
         """Whether its health check passes now."""
         running = self.running[name]

@@ -6,12 +6,10 @@ chroot.
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from typing import Any, Final
 
 import pytest
 
+from tests.support.bare_root import CERTIFICATES, NoMirror, ask_index, make_root, pip_conf
 from tests.support.certificates import Authority
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -31,7 +30,6 @@ BUILD_SECONDS: Final = 600.0
 
 PACKAGES: Final = "python3,python3-venv,passwd"
 UNUSED: Final = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*")
-PIP_KEYS: Final = ("index-url", "extra-index-url", "trusted-host", "proxy", "timeout")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +58,17 @@ def needs(*programs: str) -> None:
 @contextmanager
 def built(folder: Path) -> Iterator[Image]:
     """The target `aws`, which is the target `runtime` with a file more. Skips where no Debian can be had."""
-    needs("buildah", "mmdebstrap")
-    base = folder / "base.tar"
-    options = [f"--dpkgopt=path-exclude={pattern}" for pattern in UNUSED]
-    made = _call(["mmdebstrap", "--variant=minbase", f"--include={PACKAGES}", *options, "bookworm", str(base)], folder)
-    if made.returncode:
-        if any(told in made.stderr for told in ("Could not resolve", "Failed to fetch", "Could not connect")):
-            pytest.skip(f"no Debian mirror answers: {made.stderr.strip().splitlines()[-1]}")
-        pytest.fail(f"mmdebstrap: {made.stderr[-2000:]}")
+    needs("buildah", "mmdebstrap", "unshare", "apt-config")
     buildah = _Buildah(folder, _driver(folder))
     container = buildah("from", "scratch")
-    buildah("add", "--quiet", container, str(base), "/")
+    try:
+        ask_index(folder)
+        make_root(Path(buildah("mount", container)), PACKAGES, *(f"--dpkgopt=path-exclude={each}" for each in UNUSED))
+    except NoMirror as error:
+        pytest.skip(str(error))
+    finally:
+        buildah("umount", container)
     buildah("commit", "--quiet", "--rm", container, BASE)
-    base.unlink()
     context = _context(folder)
     pip = _pip_settings(folder)
     # Docker's format, since OCI's knows no health check.
@@ -148,15 +144,7 @@ def _pip_settings(folder: Path) -> Path:
     """Where this machine's pip finds packages, as a folder with a pip.conf and its certificates."""
     settings = folder / "pip"
     settings.mkdir()
-    words = [sys.executable, "-m", "pip", "config", "list"]
-    listed = subprocess.run(words, capture_output=True, text=True, check=True).stdout
-    found = {}
-    for line in listed.splitlines():
-        name, _, value = line.partition("=")
-        found[name.rpartition(".")[2]] = str(ast.literal_eval(value))
-    lines = [f"{key} = {found[key]}" for key in PIP_KEYS if key in found and "file:" not in found[key]]
-    if "cert" in found:
-        shutil.copy(found["cert"], settings / "ca.pem")
-        lines.append("cert = /mnt/ca.pem")
-    (settings / "pip.conf").write_text("\n".join(["[global]", *lines, ""]), encoding="utf-8")
+    if CERTIFICATES.is_file():
+        shutil.copy(CERTIFICATES, settings / "ca.pem")
+    (settings / "pip.conf").write_text(pip_conf("/mnt/ca.pem"), encoding="utf-8")
     return settings

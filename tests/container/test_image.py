@@ -21,7 +21,7 @@ PINNED: Final = re.compile(r"^([a-z0-9_.-]+)==([^ ]+)", re.MULTILINE)
 OURS: Final = 350_000_000
 """Bytes that the image may add to its base; polars' runtime alone has 178 million."""
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(460)  # less than faulthandler's, which would end the whole run
 
 
 def service(**more: Any) -> Service:

@@ -42,7 +42,7 @@ for port in map(int, sys.argv[1:]):
         print(port, s.connect_ex(("s3", port)))
 """
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(460)  # less than faulthandler's, which would end the whole run
 
 
 def stand_ins() -> dict[str, StandIn]:
@@ -125,7 +125,7 @@ def test_the_services_work_together(image: Image, tmp_path: Path) -> None:
         assert "0 new, 0 changed" in ran(engine, "run")
 
         # A member is lost: the others go on, and the screen says so.
-        assert engine.stop("mongo3") == 0
+        engine.kill("mongo3")
         assert "0 new, 0 changed" in ran(engine, "run")
         assert "mongo3:27017" in engine.run("job", "status")[1]
         assert engine.stop("scheduler") == 0

@@ -17,7 +17,7 @@ from barograph.config import cluster_port
 from barograph.ops.mongod import Mongod
 from tests.docs.console import commands, hold
 from tests.docs.pages import DOCS, ROOT, Block, anchors, blocks
-from tests.support.bare_root import NoMirror, make_root, place
+from tests.support.bare_root import NoMirror, ask_index, connect, make_root, place
 from tests.support.release import make_release, version
 from tests.support.root_shell import RootShell, can_enter
 
@@ -47,7 +47,9 @@ def machine() -> Iterator[Path]:
         folder.chmod(0o755)
         root = folder / "root"
         try:
+            ask_index(folder)
             make_root(root)
+            connect(root)
         except NoMirror as error:
             pytest.skip(str(error))
         yield root

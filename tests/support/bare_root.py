@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -43,29 +42,42 @@ def place() -> str | None:
     return memory if room > ROOM and not flags & (os.ST_NODEV | os.ST_NOEXEC | os.ST_NOSUID) else None
 
 
-def make_root(root: Path) -> None:
-    """Fill a folder with a bare Debian. Raises NoMirror; AssertionError with what mmdebstrap said where it fails."""
-    pip = _pip_settings()
-    _ask_index(pip, root.parent)
-    told = subprocess.run(["apt-config", "dump"], capture_output=True, text=True, check=True).stdout
+def make_root(root: Path, packages: str = FRESH, *options: str) -> None:
+    """Fill a folder with a bare Debian and these packages; `options` are mmdebstrap's.
+
+    Raises NoMirror; AssertionError with what mmdebstrap said where it fails.
+    """
     settings = root.with_name(f"{root.name}.apt")
-    settings.write_text("".join(f"{line}\n" for line in told.splitlines() if _APT.fullmatch(line)), encoding="utf-8")
-    options = ("--mode=root", "--variant=minbase", f"--include={FRESH}", f"--aptopt={settings}")
+    told = [line for line in _apt_settings().splitlines() if _APT.fullmatch(line)]
+    settings.write_text("".join(f"{line}\n" for line in told), encoding="utf-8")
+    asked = ("--mode=root", "--variant=minbase", f"--include={packages}", f"--aptopt={settings}", *options)
     # In namespaces of its own, so that its mounts end with it, however it ends.
     own = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
-    words = [*own, "mmdebstrap", *options, SUITE, str(root), *_mirrors()]
+    words = [*own, "mmdebstrap", *asked, SUITE, str(root), *_mirrors()]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     said = f"mmdebstrap ended with {done.returncode}:\n{done.stdout}{done.stderr}"
     if done.returncode and _UNREACHED.search(said):
         raise NoMirror(f"no mirror of Debian's packages answers: {said[-600:]}")
     assert done.returncode == 0, said
-    _network(root, told, pip)
 
 
-def _ask_index(settings: Mapping[str, str], folder: Path) -> None:
-    """Raises NoMirror where pip, told no more than these settings, finds no index: folders of this machine are none."""
+def connect(root: Path) -> None:
+    """Give a root names, authorities and pip's index, as this machine has them."""
+    for name in ("resolv.conf", "hosts"):
+        if (source := Path("/etc", name)).is_file():
+            shutil.copyfile(source, root / "etc" / name)
+    if CERTIFICATES.is_file():
+        shutil.copyfile(CERTIFICATES, root / KEPT[1:])
+        if "Acquire::https::CaInfo" in _apt_settings():
+            last = root / "etc/apt/apt.conf.d/zz-host"
+            last.write_text(f'Acquire::https::CaInfo "{KEPT}";\n', encoding="utf-8")
+    (root / "etc/pip.conf").write_text(pip_conf(KEPT), encoding="utf-8")
+
+
+def ask_index(folder: Path) -> None:
+    """Raises NoMirror where pip, told no more than `pip_conf`, finds no index: folders of this machine are none."""
     file = folder / "pip.conf"
-    file.write_text(_pip_conf(settings), encoding="utf-8")
+    file.write_text(pip_conf(str(CERTIFICATES)), encoding="utf-8")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
     words = (*PIP, "index", "versions", "--retries=1", "--timeout=30", "hatchling")
     done = subprocess.run(
@@ -75,8 +87,8 @@ def _ask_index(settings: Mapping[str, str], folder: Path) -> None:
         raise NoMirror(f"no index of Python's packages answers: {done.stderr[-600:]}")
 
 
-def _pip_settings() -> dict[str, str]:
-    """Where pip finds packages, of this machine's settings."""
+def pip_conf(certificates: str) -> str:
+    """A pip.conf by which packages are found as here; `certificates` is where this machine's authorities then are."""
     listed = subprocess.run([*PIP, "config", "list"], capture_output=True, text=True, check=True).stdout
     found = {}
     for line in listed.splitlines():
@@ -84,11 +96,13 @@ def _pip_settings() -> dict[str, str]:
         name, value = key.rpartition(".")[2], value.strip("'\"")
         if name in _PIP_SETTINGS and "file:" not in value:
             found[name] = value
-    return found | ({"cert": str(CERTIFICATES)} if CERTIFICATES.is_file() else {})
+    if CERTIFICATES.is_file():
+        found["cert"] = certificates
+    return "\n".join(["[global]", *(f"{name} = {value}" for name, value in found.items()), ""])
 
 
-def _pip_conf(settings: Mapping[str, str]) -> str:
-    return "\n".join(["[global]", *(f"{name} = {value}" for name, value in settings.items()), ""])
+def _apt_settings() -> str:
+    return subprocess.run(["apt-config", "dump"], capture_output=True, text=True, check=True).stdout
 
 
 def _mirrors() -> list[str]:
@@ -107,17 +121,3 @@ def _mirrors() -> list[str]:
         return []
     lines = [f"deb {main} {SUITE} main", f"deb {main} {SUITE}-updates main"]
     return lines + [f"deb {url} {SUITE}-security main" for url in found if url.endswith("-security")][:1]
-
-
-def _network(root: Path, apt: str, settings: Mapping[str, str]) -> None:
-    """Names, authorities and pip's index, as this machine has them."""
-    for name in ("resolv.conf", "hosts"):
-        if (source := Path("/etc", name)).is_file():
-            shutil.copyfile(source, root / "etc" / name)
-    if "cert" in settings:
-        shutil.copyfile(CERTIFICATES, root / KEPT[1:])
-        settings = {**settings, "cert": KEPT}
-        if "Acquire::https::CaInfo" in apt:
-            last = root / "etc/apt/apt.conf.d/zz-host"
-            last.write_text(f'Acquire::https::CaInfo "{KEPT}";\n', encoding="utf-8")
-    (root / "etc/pip.conf").write_text(_pip_conf(settings), encoding="utf-8")
