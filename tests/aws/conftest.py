@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -15,9 +19,15 @@ _MADE: dict[str, Stack] = {}
 def _stack(name: str, factory: pytest.TempPathFactory) -> Stack:
     need_venv()
     if name not in _MADE:
-        folder = factory.mktemp(name)
-        done = synthesise(folder, VARIANTS[name])
-        assert done.returncode == 0, done.stderr[-3000:]
+        folder = _shared(factory) / f"stack-{name}"
+        with (_shared(factory) / f"stack-{name}.lock").open("w") as lock:
+            # Several processes run these tests; the first makes it, 4 s, for all.
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not folder.is_dir():
+                made = factory.mktemp(name)
+                done = synthesise(made, VARIANTS[name])
+                assert done.returncode == 0, done.stderr[-3000:]
+                shutil.copytree(made, folder)
         path, report, noted = (
             folder / name for name in ("barograph.template.json", "validation-report.json", "barograph.metadata.json")
         )
@@ -25,6 +35,12 @@ def _stack(name: str, factory: pytest.TempPathFactory) -> Stack:
         documents = (json.loads(item.read_text(encoding="utf-8")) for item in (path, report, noted))
         _MADE[name] = Stack(name, path, settings, *documents)
     return _MADE[name]
+
+
+def _shared(factory: pytest.TempPathFactory) -> Path:
+    """A folder of this run of the tests, whichever of its processes asks."""
+    base = factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
 @pytest.fixture(params=list(VARIANTS))
