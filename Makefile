@@ -30,7 +30,7 @@ demo: $(INSTALLED) ## see the whole path of the data, on made-up stations
 demo-mongodb: $(INSTALLED) ## the same on a MongoDB replica set of three members, which it starts and stops
 	@$(BIN)/barograph demo --mongodb $(ARGS)
 
-test: $(INSTALLED) ## run the tests, on up to four cores; make test ARGS='-k merge -x' runs some, -n 0 in one process
+test: $(INSTALLED) ## run the tests, in up to four processes; make test ARGS='-k merge -x' runs some, -n 0 in one process
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 test-aws: $(INSTALLED) $(AWS)/.installed ## make the stack of deploy/aws offline and hold it against its promises

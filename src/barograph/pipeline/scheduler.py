@@ -219,16 +219,23 @@ class Scheduler:
 
     def _work(self, names: Sequence[str], settings: Settings) -> None:
         """A run; whatever becomes of it, the scheduler goes on."""
+        report: RunReport | None = None
+        failure = ""
         try:
             with self.open_job(settings) as job:
                 shared = replace(job, stop=self._stop, slots=self._slots, ingesting=self._ingesting)
-                self._tell(run(shared, names))
+                report = run(shared, names)
         except BarographError as error:
-            self._wrong(f"the run of {', '.join(names)} failed: {error}")
+            failure = str(error)
         except Exception as error:  # noqa: BLE001 - a fault of one run must not end the others
-            self._wrong(f"the run of {', '.join(names)} failed: internal error: {type(error).__name__}: {error}")
+            failure = f"internal error: {type(error).__name__}: {error}"
         finally:
             self._busy -= set(names)
+        # Told when it is over: who hears of it may rely on the next time being taken.
+        if report is not None:
+            self._tell(report)
+        if failure:
+            self._wrong(f"the run of {', '.join(names)} failed: {failure}")
 
     def _tell(self, report: RunReport) -> None:
         for sync in report.connections:
