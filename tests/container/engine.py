@@ -8,7 +8,6 @@ it: the namespaces hold what runs in them.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shlex
 import shutil
@@ -24,10 +23,10 @@ from typing import IO, Final, Self
 
 from tests.container.compose_file import Health, Service
 from tests.container.image import Image, needs
+from tests.support.replica_set import die_with_parent
 
 NETWORK: Final = "10.99.0"
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-PR_SET_PDEATHSIG: Final = 1
 START_SECONDS: Final = 60.0
 
 # In namespaces of its own, before the service's program: $1 its folder, $2 the image's files, the rest the program.
@@ -121,19 +120,13 @@ class Engine:
             if name in self.running or name in self.completed:
                 continue
             service = self.services[name]
-            for other, condition in service.depends_on.items():
-                self.up(other)
-                if condition == "service_completed_successfully":
-                    self._until_completed(other)
-                elif condition == "service_healthy":
-                    self.until_healthy(other)
+            self._until_ready(service)
             self.running[name] = self._start(service, None)
 
     def run(self, name: str, *command: str, seconds: float = 120.0, entrypoint: str | None = None) -> tuple[int, str]:
         """A service once, with a command of its own; its exit code and what it printed."""
         service = self.services[name]
-        for other in service.depends_on:
-            self.up(other)
+        self._until_ready(service)
         running = self._start(service, command or None, entrypoint)
         try:
             code = running.process.wait(seconds)
@@ -149,13 +142,6 @@ class Engine:
     def kill(self, name: str) -> None:
         """SIGKILL, as the loss of it."""
         self._end(self.running.pop(name), signal.SIGKILL)
-
-    def is_healthy(self, name: str, health: Health | None = None) -> bool:
-        """Whether its health check passes now."""
-        running = self.running[name]
-        check = health or running.service.health
-        assert check is not None, f"{name} has no health check"
-        return self.inside(name, *check.test, seconds=check.timeout)[0] == 0
 
     def inside(self, name: str, *words: str, seconds: float = 30.0) -> tuple[int, str]:
         """A command inside of a running service, as its user; its exit code and what it printed."""
@@ -179,11 +165,20 @@ class Engine:
         check = health or self.services[name].health
         assert check is not None, f"{name} has no health check"
         deadline = time.monotonic() + check.start_period
-        while not self.is_healthy(name, check):
+        while self.inside(name, *check.test, seconds=check.timeout)[0]:
             running = self.running[name]
             assert running.process.poll() is None, f"{name} has ended:\n{running.told()[-3000:]}"
             assert time.monotonic() < deadline, f"{name} is not healthy:\n{running.told()[-3000:]}"
             time.sleep(0.2)
+
+    def _until_ready(self, service: Service) -> None:
+        """Start what a service depends on, and wait until each is as it wants it."""
+        for other, condition in service.depends_on.items():
+            self.up(other)
+            if condition == "service_completed_successfully":
+                self._until_completed(other)
+            elif condition == "service_healthy":
+                self.until_healthy(other)
 
     def _until_completed(self, name: str) -> None:
         if name in self.completed:
@@ -322,7 +317,7 @@ class Engine:
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 - one system call, no lock that a thread could hold
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - one system call, no lock that a thread could hold
         )
 
     @staticmethod
@@ -349,8 +344,3 @@ def _mount(words: Sequence[str], target: str, *, file: bool = False) -> str:
     parent = f'"$root"{shlex.quote(str(Path(target).parent))}'
     make = f"mkdir -p {parent}; [ -e {place} ] || touch {place}" if file else f"mkdir -p {place}"
     return f"{make}; mount {shlex.join(words)} {place}"
-
-
-def _die_with_parent() -> None:
-    """In the child, before exec: ask Linux to end it when the test process dies, however that happens."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -20,6 +20,7 @@ import pytest
 
 from tests.support.bare_root import CERTIFICATES, NoMirror, ask_index, make_root, pip_conf
 from tests.support.certificates import Authority
+from tests.support.release import tracked_files
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 FOLDER: Final = ROOT / "deploy" / "container"
@@ -125,9 +126,8 @@ def _call(words: list[str], folder: Path, **more: str) -> subprocess.CompletedPr
 def _context(folder: Path) -> Path:
     """The checkout's tracked files, with a bundle of certificates in the place of Amazon's, and a secret left about."""
     context = folder / "context"
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for name in filter(None, listed.split("\0")):
-        if not name.startswith(("tests/", "docs/", "benchmarks/")) and (ROOT / name).is_file():
+    for name in tracked_files():
+        if not name.startswith(("tests/", "docs/", "benchmarks/")):
             target = context / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, target)

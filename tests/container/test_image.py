@@ -6,13 +6,12 @@ import json
 import os
 import re
 import stat
-import time
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
-from tests.container.compose_file import Service
+from tests.container.compose_file import Health, Service
 from tests.container.engine import Engine
 from tests.container.image import BUNDLE, FOLDER, ROOT, Image
 
@@ -120,12 +119,9 @@ def test_its_scheduler_starts_is_healthy_and_ends(image: Image, tmp_path: Path) 
     with Engine({"one": service(mounts=mounts)}, {"barograph": image}, tmp_path / "engine") as engine:
         engine.up("one")
         running = engine.running["one"]
-        check = image.config["Healthcheck"]["Test"][1:]
-        deadline = time.monotonic() + 60
-        while (told := engine.inside("one", *check))[0]:
-            assert time.monotonic() < deadline, (told, running.told())
-            time.sleep(0.2)
-        assert told[1].startswith("at work: process ")
+        check = Health(tuple(image.config["Healthcheck"]["Test"][1:]), 10, 60)
+        engine.until_healthy("one", check)
+        assert engine.inside("one", *check.test)[1].startswith("at work: process ")
         assert engine.stop("one") == 0
         lines = running.told().splitlines()
         assert json.loads(lines[0])["msg"].startswith("scheduler started"), "JSON, one line an event"

@@ -18,19 +18,22 @@ def version() -> str:
     return str(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"])
 
 
+def tracked_files() -> list[str]:
+    """The paths that git knows and that stand in the working tree, in their order."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    return sorted(name for name in listed.decode().split("\0") if name and (ROOT / name).is_file())
+
+
 def make_release(folder: Path, number: str, changes: Mapping[str, tuple[str, str]] | None = None) -> Path:
     """Write `barograph-NUMBER.tar.gz`: as `git archive` makes it, of the files as they stand in the working tree.
 
     `changes` maps a path to a text that stands there once, and what it becomes: for a version that is still to come.
     """
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
     left = dict(changes or {})
     target = folder / f"barograph-{number}.tar.gz"
     with tarfile.open(target, "w:gz", compresslevel=1) as archive:
-        for name in sorted(filter(None, listed.decode().split("\0"))):
+        for name in tracked_files():
             path = ROOT / name
-            if not path.is_file():
-                continue
             entry = archive.gettarinfo(path, f"barograph-{number}/{name}")
             entry.uid = entry.gid = 0
             entry.uname = entry.gname = "root"

@@ -176,7 +176,7 @@ class ReplicaSet:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 - one system call, no lock that a thread could hold
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - one system call, no lock that a thread could hold
         )
         self.until(lambda: self._answers(member), f"mongod on {member.address} does not answer")
 
@@ -281,7 +281,7 @@ class ReplicaSet:
             time.sleep(0.05)
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """In the child, before exec: ask Linux to end it when the test process dies, however that happens."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

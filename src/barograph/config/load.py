@@ -72,12 +72,12 @@ def load(
         ),
         metrics_textfile=None if textfile is None else Path(textfile),
         metrics_emf=metrics.get("emf", False),
-        metrics_series=_series(metrics, checker),
+        metrics_series=_at_least(0, "metrics", "emf_series", metrics, checker),
         stations=stations,
         intervals=intervals,
         connections=connections,
         limits=Limits(**checked.get("limits", {})),
-        concurrency=_concurrency(checked.get("sync", {}), checker),
+        concurrency=_at_least(1, "sync", "concurrency", checked.get("sync", {}), checker),
         timezone=_timezone(checked.get("scheduler", {}), checker),
         config_file=path,
         secrets=(
@@ -88,17 +88,11 @@ def load(
     )
 
 
-def _concurrency(table: Mapping[str, Any], checker: Checker) -> int:
-    value: int = table.get("concurrency", TABLES["sync"]["concurrency"].default)
-    if value < 1:
-        checker.fail(f"[sync] concurrency = {value} is less than 1", "concurrency", table="sync")
-    return value
-
-
-def _series(table: Mapping[str, Any], checker: Checker) -> int:
-    value: int = table.get("emf_series", TABLES["metrics"]["emf_series"].default)
-    if value < 0:
-        checker.fail(f"[metrics] emf_series = {value} is less than 0", "emf_series", table="metrics")
+def _at_least(least: int, name: str, key: str, table: Mapping[str, Any], checker: Checker) -> int:
+    """A number of the table `name`, or its default; refused below the least."""
+    value: int = table.get(key, TABLES[name][key].default)
+    if value < least:
+        checker.fail(f"[{name}] {key} = {value} is less than {least}", key, table=name)
     return value
 
 

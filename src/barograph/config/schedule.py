@@ -106,7 +106,7 @@ class Schedule:
         """
         return _next_after(self, instant)
 
-    def _next_after(self, instant: datetime) -> datetime:
+    def _find_after(self, instant: datetime) -> datetime:
         zone = ZoneInfo(self.timezone)
         local = instant.astimezone(zone)
         wall, fold = local.replace(tzinfo=None), local.fold
@@ -195,7 +195,7 @@ class Schedule:
 @lru_cache(maxsize=4096)
 def _next_after(schedule: Schedule, instant: datetime) -> datetime:
     """Hundreds of connections are asked for at the same instant, most of them `daily`: 0.2 ms each."""
-    return schedule._next_after(instant)  # noqa: SLF001 - its own method, outside of the class for the cache
+    return schedule._find_after(instant)  # noqa: SLF001 - its own method, outside of the class for the cache
 
 
 def _instant(wall: datetime, zone: ZoneInfo, fold: int) -> datetime:

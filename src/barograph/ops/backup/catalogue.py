@@ -78,6 +78,10 @@ class Backups:
                 found.setdefault(backup_id, []).append(entry)
         return dict(sorted(found.items()))
 
+    def whole(self) -> dict[str, list[Entry]]:
+        """As `contents`, of the backups that are all there."""
+        return {backup_id: entries for backup_id, entries in self.contents().items() if is_whole(entries)}
+
     def listed(self) -> list[Listed]:
         """Every backup, newest first, with its manifest."""
         return [self._listed(backup_id, entries) for backup_id, entries in reversed(self.contents().items())]
@@ -90,7 +94,7 @@ class Backups:
             manifest = self.manifest(backup_id)
         except BackupError as error:
             return Listed(backup_id, size, None, error.what)
-        drilled = self.drilled(backup_id) if _holds(entries, DRILL) else None
+        drilled = self.drilled(backup_id) if is_drilled(entries) else None
         return Listed(backup_id, size, manifest, None, drilled)
 
     def drilled(self, backup_id: str) -> dict[str, Any] | None:
@@ -132,6 +136,11 @@ class Backups:
 def is_whole(entries: list[Entry]) -> bool:
     """Whether these objects of one backup are all of it: its manifest, which is written last, is among them."""
     return _holds(entries, MANIFEST)
+
+
+def is_drilled(entries: list[Entry]) -> bool:
+    """Whether a drill of this backup has left what it found."""
+    return _holds(entries, DRILL)
 
 
 def _holds(entries: list[Entry], name: str) -> bool:

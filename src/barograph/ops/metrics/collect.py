@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from barograph.errors import BackupError, BarographError
 from barograph.model import SyncReport, utc_now
-from barograph.ops.backup.catalogue import DRILL, instant_of, is_whole, open_backups
+from barograph.ops.backup.catalogue import instant_of, is_drilled, open_backups
 from barograph.ops.disk import free_bytes
 from barograph.ops.metrics.registry import Sample
 
@@ -127,14 +127,14 @@ def of_backups(url: str) -> Iterator[Sample]:
     However many there are, one manifest is read, and what the drills have left.
     """
     backups = open_backups(url, make=False)
-    contents = {name: entries for name, entries in backups.contents().items() if is_whole(entries)}
+    contents = backups.whole()
     for backup_id in sorted(contents, reverse=True):
         with suppress(BackupError):
             backups.manifest(backup_id)
             yield Sample("barograph_backup_last_success_timestamp_seconds", instant_of(backup_id).timestamp())
             yield Sample("barograph_backup_bytes", sum(entry.size for entry in contents[backup_id]))
             break
-    drilled = [name for name, entries in contents.items() if any(entry.key.endswith(f"/{DRILL}") for entry in entries)]
+    drilled = [name for name, entries in contents.items() if is_drilled(entries)]
     told = [drill for drill in map(backups.drilled, drilled) if drill is not None and drill["ok"]]
     if told:
         latest = max(_instant(drill["at"]) for drill in told)

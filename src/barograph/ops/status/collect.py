@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from barograph.errors import BarographError
 from barograph.model import utc_now
-from barograph.ops.backup.catalogue import DRILL, Backups, instant_of, is_whole, open_backups
+from barograph.ops.backup.catalogue import Backups, instant_of, is_drilled, open_backups
 from barograph.ops.bounded import at_once
 from barograph.ops.disk import free_bytes
 from barograph.ops.status.model import Kept, StationRow, Status
@@ -115,8 +115,8 @@ def backups_kept(settings: Settings, patience: float) -> Kept:
     if url == str(settings.data_dir / "backups") and not Path(url).exists():
         return Kept(url)
     backups = open_backups(url, patience=patience, make=False)
-    contents = {name: entries for name, entries in backups.contents().items() if is_whole(entries)}
-    drilled = [name for name, entries in contents.items() if any(e.key.endswith(f"/{DRILL}") for e in entries)]
+    contents = backups.whole()
+    drilled = [name for name, entries in contents.items() if is_drilled(entries)]
     last = max(contents, default=None)
     good, bad = _drills(backups, sorted(drilled, reverse=True))
     return Kept(backups.url, len(contents), None if last is None else instant_of(last), good, bad)
